@@ -1,0 +1,3 @@
+//! Collodion's worker.
+
+pub mod engine;
