@@ -1,3 +1,4 @@
 //! Collodion's worker.
 
 pub mod engine;
+pub mod manifest;
