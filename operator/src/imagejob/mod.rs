@@ -90,13 +90,13 @@ pub async fn reconcile(seen: Arc<DynamicObject>, context: Arc<Context>) -> Resul
             context.memory.forget(&namespace, &name);
             Ok(Action::await_change())
         }
+        Subject::Malformed { status, .. } if status::is_terminal(&status) => Ok(Action::await_change()),
         Subject::Malformed {
             metadata,
             status,
             error,
         } => {
-            let now = Timestamp::now();
-            let new = status::invalid(&metadata, &status, &Invalid::Spec(error), now);
+            let new = status::invalid(&metadata, &status, &Invalid::Spec(error), Timestamp::now());
             if new != *status {
                 // Told before it is written: such an object may be too broken to take a status.
                 tell(&seen.object_ref(&resource()), &status, &new, &context).await;
@@ -104,7 +104,7 @@ pub async fn reconcile(seen: Arc<DynamicObject>, context: Arc<Context>) -> Resul
             }
             Ok(Action::requeue(IDLE))
         }
-        Subject::Found(job) if status::is_terminal(&job) => conclude(&job, &context).await,
+        Subject::Found(job) if job.status.as_ref().is_some_and(status::is_terminal) => conclude(&job, &context).await,
         Subject::Found(job) => advance(&job, &context).await,
     }
 }

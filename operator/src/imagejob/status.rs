@@ -85,10 +85,8 @@ pub fn is_true(status: &ImageJobStatus, type_: &str) -> bool {
 }
 
 /// Whether a job is over, and so never runs again.
-pub fn is_terminal(job: &ImageJob) -> bool {
-    job.status
-        .as_ref()
-        .is_some_and(|status| is_true(status, "Complete") || is_true(status, "Failed"))
+pub fn is_terminal(status: &ImageJobStatus) -> bool {
+    is_true(status, "Complete") || is_true(status, "Failed")
 }
 
 /// The status of a job that can't be worked on as it is.
