@@ -20,13 +20,16 @@ pub fn create(home: &Home) -> Result<()> {
 pub fn corefile(home: &Home) -> String {
     let (address, kubeconfig) = (network::HOST_ADDRESS, home.path("coredns.kubeconfig"));
     format!(
-        ".:{DNS_PORT} {{
+        "cluster.local:{DNS_PORT} in-addr.arpa:{DNS_PORT} {{
     bind {address}
     errors
     kubernetes cluster.local in-addr.arpa {{
         kubeconfig {kubeconfig} collodion
         ttl 5
     }}
+}}
+.:{DNS_PORT} {{
+    bind {address}
     template ANY ANY {{
         rcode NXDOMAIN
     }}

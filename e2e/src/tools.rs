@@ -34,7 +34,7 @@ pub fn build() -> Result<Vec<(String, PathBuf)>> {
 
 /// Root of the repository that the harness was built from.
 pub fn repository() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
 }
 
 /// Folder for what is worth keeping between clusters.
