@@ -1,3 +1,4 @@
-//! Collodion's worker.
+//! Collodion's worker: the engine that makes pictures, the storage it reads and writes, the jobs it is put to.
 
 pub mod engine;
+pub mod storage;
