@@ -277,7 +277,10 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { pixels: Self::default_pixels(), bytes: Self::default_bytes() }
+        Self {
+            pixels: Self::default_pixels(),
+            bytes: Self::default_bytes(),
+        }
     }
 }
 
@@ -295,7 +298,10 @@ impl Shard {
 
 impl Default for Shard {
     fn default() -> Self {
-        Self { objects: Self::default_objects(), bytes: Self::default_bytes() }
+        Self {
+            objects: Self::default_objects(),
+            bytes: Self::default_bytes(),
+        }
     }
 }
 
@@ -309,7 +315,9 @@ impl FailurePolicy {
 
 impl Default for FailurePolicy {
     fn default() -> Self {
-        Self { max_failed: Self::default_max_failed() }
+        Self {
+            max_failed: Self::default_max_failed(),
+        }
     }
 }
 

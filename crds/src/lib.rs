@@ -1,6 +1,9 @@
 //! The Kubernetes API of Collodion: types, schemas and the rules that need no cluster. No client lives here.
 
-#![allow(unreachable_pub, reason = "KubeSchema generates hidden twins of the types, which are public")]
+#![allow(
+    unreachable_pub,
+    reason = "KubeSchema generates hidden twins of the types, which are public"
+)]
 
 mod imagejob;
 mod location;

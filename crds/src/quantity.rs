@@ -64,8 +64,16 @@ impl FromStr for Quantity {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, suffix) = text.split_at(digits);
         let (_, factor) = SUFFIXES.iter().find(|(s, _)| *s == suffix).ok_or_else(error)?;
-        let amount = number.parse::<u64>().ok().and_then(|n| n.checked_mul(*factor)).ok_or_else(error)?;
-        if amount > i64::MAX as u64 { Err(error()) } else { Ok(Self(amount)) }
+        let amount = number
+            .parse::<u64>()
+            .ok()
+            .and_then(|n| n.checked_mul(*factor))
+            .ok_or_else(error)?;
+        if amount > i64::MAX as u64 {
+            Err(error())
+        } else {
+            Ok(Self(amount))
+        }
     }
 }
 
@@ -122,12 +130,18 @@ impl FromStr for Tolerance {
     type Err = ParseQuantityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let error =
-            || ParseQuantityError { text: text.to_owned(), expected: "a count such as 10 or a share from 0% to 100%" };
+        let error = || ParseQuantityError {
+            text: text.to_owned(),
+            expected: "a count such as 10 or a share from 0% to 100%",
+        };
         match text.strip_suffix('%') {
             Some(percent) => {
                 let percent = percent.parse().map_err(|_| error())?;
-                if percent > 100 { Err(error()) } else { Ok(Self::Percent(percent)) }
+                if percent > 100 {
+                    Err(error())
+                } else {
+                    Ok(Self::Percent(percent))
+                }
             }
             None => text.parse().map(Self::Count).map_err(|_| error()),
         }
@@ -194,7 +208,13 @@ mod tests {
 
     #[test]
     fn quantities_mean_what_kubernetes_says() {
-        for (text, amount) in [("0", 0), ("7", 7), ("50M", 50_000_000), ("20Mi", 20 << 20), ("2Gi", 2 << 30)] {
+        for (text, amount) in [
+            ("0", 0),
+            ("7", 7),
+            ("50M", 50_000_000),
+            ("20Mi", 20 << 20),
+            ("2Gi", 2 << 30),
+        ] {
             assert_eq!(text.parse(), Ok(Quantity(amount)), "{text}");
         }
         for text in ["", "Mi", "-1", "1.5Gi", "10 Mi", "5Pi", "9999999T", "１"] {

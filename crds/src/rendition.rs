@@ -196,7 +196,11 @@ pub enum EncodeFormat {
 impl Step {
     /// The step's operation; none where a step that broke the rule of exactly one got past validation.
     pub fn operation(&self) -> Option<Operation<'_>> {
-        let Self { resize, crop, background } = self;
+        let Self {
+            resize,
+            crop,
+            background,
+        } = self;
         match (resize, crop, background) {
             (Some(resize), None, None) => Some(Operation::Resize(resize)),
             (None, Some(crop), None) => Some(Operation::Crop(crop)),
@@ -227,6 +231,9 @@ impl Encode {
 
 impl Default for Encode {
     fn default() -> Self {
-        Self { format: EncodeFormat::default(), quality: Self::default_quality() }
+        Self {
+            format: EncodeFormat::default(),
+            quality: Self::default_quality(),
+        }
     }
 }
