@@ -7,9 +7,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{OWN, Temporary};
+use crate::digest::sha256_hex;
 
 /// Metadata of one file.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -46,7 +46,6 @@ pub(super) fn remove(root: &Path, key: &str, etag: &str) {
 }
 
 fn path(root: &Path, key: &str, etag: &str) -> PathBuf {
-    let digest = Sha256::digest(key.as_bytes());
-    let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let name = &sha256_hex(key.as_bytes())[..32];
     root.join(OWN).join("index").join(&name[..2]).join(format!("{name}.{etag}.json"))
 }

@@ -41,6 +41,8 @@ fn of_answer(status: u16, code: Option<&str>) -> ErrorKind {
         (_, Some("RequestTimeout" | "SlowDown" | "ThrottlingException")) => ErrorKind::Transient,
         // Another conditional write of this key was under way: what it left is seen by trying again.
         (409, Some("ConditionalRequestConflict" | "OperationAborted")) => ErrorKind::Transient,
+        // An archived object, as in Glacier: says nothing of the others.
+        (_, Some("InvalidObjectState")) => ErrorKind::Invalid,
         (401 | 403, _) | (400, Some("ExpiredToken" | "InvalidToken")) => ErrorKind::Denied,
         (404, _) => ErrorKind::NotFound,
         (409 | 412, _) => ErrorKind::PreconditionFailed,
