@@ -1,0 +1,70 @@
+//! Makes the S3 client that a storage block describes.
+
+use std::{env, error::Error, fs, path::Path, time::Duration};
+
+use aws_config::{BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig};
+use aws_sdk_s3::{
+    Client,
+    config::{IdentityCache, SharedHttpClient, retry::RetryConfig},
+};
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use collodion_crds::Storage;
+
+use super::credentials::MountedCredentials;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Until an answer begins. A body that stalls is given up by the SDK's own stalled-stream protection.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The region that requests to a named endpoint are signed for when nothing says which.
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// The client that `storage` describes. Failed requests are not tried again here but in [`super::Policy`].
+pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<Client, Box<dyn Error + Send + Sync>> {
+    let Storage { endpoint, region, path_style, credentials, ca_bundle } = storage;
+    let ca = match (mounts, ca_bundle) {
+        (Some(mounts), Some(ca)) => {
+            let path = mounts.join("configmaps").join(&ca.config_map_name).join("ca.crt");
+            let pem = fs::read(&path);
+            Some(pem.map_err(|error| format!("failed to read the CA bundle {}: {error}", path.display()))?)
+        }
+        (None, Some(_)) => env::var_os("AWS_CA_BUNDLE").map(fs::read).transpose()?,
+        _ => None,
+    };
+    let region = RegionProviderChain::first_try(region.clone().map(Region::new)).or_default_provider();
+    let region = if endpoint.is_some() { region.or_else(Region::from_static(DEFAULT_REGION)) } else { region };
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
+    let shared = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client(ca)?)
+        .region(region)
+        .timeout_config(timeouts)
+        .load()
+        .await;
+    if shared.region().is_none() {
+        return Err("no region: set storage.region or the environment variable AWS_REGION".into());
+    }
+    let config = aws_sdk_s3::config::Builder::from(&shared)
+        .retry_config(RetryConfig::disabled())
+        .force_path_style(*path_style);
+    let config = match endpoint {
+        Some(endpoint) => config.endpoint_url(endpoint),
+        None => config,
+    };
+    let config = match (mounts, credentials) {
+        (Some(mounts), Some(secret)) => config
+            .identity_cache(IdentityCache::no_cache())
+            .credentials_provider(MountedCredentials::new(mounts.join("secrets").join(&secret.secret_name))),
+        _ => config,
+    };
+    Ok(Client::from_conf(config.build()))
+}
+
+fn http_client(ca: Option<Vec<u8>>) -> Result<SharedHttpClient, Box<dyn Error + Send + Sync>> {
+    let roots = TrustStore::default();
+    let roots = ca.into_iter().fold(roots, TrustStore::with_pem_certificate);
+    let tls = TlsContext::builder().with_trust_store(roots).build()?;
+    Ok(aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls)
+        .build_https())
+}
