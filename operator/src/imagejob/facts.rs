@@ -7,10 +7,10 @@ use k8s_openapi::{
 };
 
 use super::{
-    Phase,
+    Phase, conditions,
     dereference::Children,
     phase::{Child, Facts, Planned},
-    pods, status,
+    pods,
 };
 
 /// The facts of a job that is not over.
@@ -51,7 +51,7 @@ pub fn time_left(job: &ImageJob, now: Timestamp) -> Option<SignedDuration> {
     let seconds = job.spec.active_deadline_seconds.filter(|_| !job.spec.suspend)?;
     let status = job.status.as_ref()?;
     let started = status.start_time.as_ref()?.0;
-    let resumed = status::condition(status, "Suspended")
+    let resumed = conditions::condition(status, "Suspended")
         .filter(|c| c.status == "False")
         .map(|c| c.last_transition_time.0);
     let since = resumed.map_or(started, |resumed| resumed.max(started));

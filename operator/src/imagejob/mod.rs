@@ -3,10 +3,12 @@
 
 pub mod apply;
 pub mod build;
+pub mod conditions;
 pub mod dereference;
 pub mod events;
 pub mod facts;
 pub mod memory;
+pub mod numbers;
 pub mod phase;
 pub mod pods;
 pub mod progress;
@@ -90,7 +92,7 @@ pub async fn reconcile(seen: Arc<DynamicObject>, context: Arc<Context>) -> Resul
             context.memory.forget(&namespace, &name);
             Ok(Action::await_change())
         }
-        Subject::Malformed { status, .. } if status::is_terminal(&status) => Ok(Action::await_change()),
+        Subject::Malformed { status, .. } if conditions::is_terminal(&status) => Ok(Action::await_change()),
         Subject::Malformed {
             metadata,
             status,
@@ -104,7 +106,9 @@ pub async fn reconcile(seen: Arc<DynamicObject>, context: Arc<Context>) -> Resul
             }
             Ok(Action::requeue(IDLE))
         }
-        Subject::Found(job) if job.status.as_ref().is_some_and(status::is_terminal) => conclude(&job, &context).await,
+        Subject::Found(job) if job.status.as_ref().is_some_and(conditions::is_terminal) => {
+            conclude(&job, &context).await
+        }
         Subject::Found(job) => advance(&job, &context).await,
     }
 }
@@ -217,7 +221,7 @@ async fn measure(
     children: &Children,
     context: &Context,
     now: Timestamp,
-) -> Option<status::Measured> {
+) -> Option<numbers::Measured> {
     let process = children.process.as_ref()?;
     if !matches!(decision, Decision::Wait(Phase::Process) | Decision::Report) {
         return None;

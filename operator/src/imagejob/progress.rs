@@ -25,8 +25,8 @@ use k8s_openapi::{
 use super::{
     facts,
     memory::{Entry, Heard, Pace},
+    numbers::Measured,
     pods,
-    status::Measured,
 };
 
 /// Time for one pod to answer.

@@ -3,9 +3,9 @@
 //! Conditions follow kstatus, so that Flux and kpt can wait for a job: Reconciling while it goes on, Stalled when
 //! someone has to do something, Ready once it is complete. Complete and Failed appear once and for ever.
 
-use collodion_crds::{ByteCounts, ImageJob, ImageJobStatus, ObjectCounts, ShardCounts};
+use collodion_crds::{ImageJob, ImageJobStatus, ObjectCounts};
 use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time},
+    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
     jiff::{SignedDuration, Timestamp},
 };
 use kube::{
@@ -17,8 +17,10 @@ use serde_json::json;
 use super::{
     Phase,
     build::MANAGER,
+    conditions::{Draft, time},
     dereference::imagejobs,
-    phase::{Decision, Failure, Planned, Reported},
+    numbers::{Measured, count, counted, measure},
+    phase::{Decision, Failure, Reported},
     pods::Obstacle,
     validate::Invalid,
 };
@@ -44,19 +46,6 @@ impl Error {
     }
 }
 
-/// How far processing is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measured {
-    /// Images.
-    pub objects: ObjectCounts,
-    /// Bytes.
-    pub bytes: ByteCounts,
-    /// Shards.
-    pub shards: ShardCounts,
-    /// Images a second.
-    pub rate: Option<f64>,
-}
-
 /// Everything that a status is made from, beside the one before.
 #[derive(Debug)]
 pub struct Situation<'a> {
@@ -72,21 +61,6 @@ pub struct Situation<'a> {
     pub measured: Option<Measured>,
     /// Now.
     pub now: Timestamp,
-}
-
-/// A condition of a status by its type.
-pub fn condition<'a>(status: &'a ImageJobStatus, type_: &str) -> Option<&'a Condition> {
-    status.conditions.iter().find(|condition| condition.type_ == type_)
-}
-
-/// Whether a condition of a status is true.
-pub fn is_true(status: &ImageJobStatus, type_: &str) -> bool {
-    condition(status, type_).is_some_and(|condition| condition.status == "True")
-}
-
-/// Whether a job is over, and so never runs again.
-pub fn is_terminal(status: &ImageJobStatus) -> bool {
-    is_true(status, "Complete") || is_true(status, "Failed")
 }
 
 /// The status of a job that can't be worked on as it is.
@@ -300,7 +274,10 @@ fn describe(job: &ImageJob, decision: &Decision, status: &ImageJobStatus) -> (&'
                 shards.done, shards.total, job.spec.parallelism
             ),
         ),
-        Some(Phase::Report) => ("Reporting", format!("merging the results of {} shards", shards.total)),
+        Some(Phase::Report) => (
+            "Reporting",
+            format!("merging the results of {}", counted(shards.total, "shard")),
+        ),
     }
 }
 
@@ -311,147 +288,257 @@ fn summary(reported: &Reported) -> String {
         skipped,
         failed,
     } = reported.objects;
+    let images = counted(total, "image");
     format!(
-        "{total} images: {done} done, {skipped} skipped, {failed} failed; see {}",
+        "{images}: {done} done, {skipped} skipped, {failed} failed; see {}",
         reported.report
     )
 }
 
-/// The report's word is final.
-fn count(status: &mut ImageJobStatus, reported: &Reported) {
-    let Reported {
-        objects,
-        bytes,
-        within_policy: _,
-        report,
-    } = reported;
-    status.objects = Some(*objects);
-    status.bytes = Some(*bytes);
-    status.report = Some(report.clone());
-    status.progress = Some(percent(objects));
-    if let Some(shards) = &mut status.shards {
-        shards.done = shards.total;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imagejob::{conditions::condition, phase::Planned};
+    use collodion_crds::{ByteCounts, ShardCounts};
+
+    fn job(suspend: bool, status: Option<ImageJobStatus>) -> ImageJob {
+        let mut job: ImageJob = serde_json::from_value(json!({
+            "apiVersion": "collodion.dev/v1alpha1", "kind": "ImageJob",
+            "metadata": {"name": "web", "namespace": "media", "generation": 3},
+            "spec": {
+                "input": {"location": "s3://photos/"}, "output": {"location": "s3://out/"},
+                "renditions": [{"name": "thumb"}], "suspend": suspend,
+            },
+        }))
+        .unwrap();
+        job.status = status;
+        job
     }
-}
 
-/// Counts of a running phase never go back: what a lost pod had told stays told.
-fn measure(status: &mut ImageJobStatus, decision: &Decision, measured: Option<Measured>, now: Timestamp) {
-    if let Decision::Process(Planned {
-        shards,
-        objects,
-        bytes: _,
-    }) = decision
-    {
-        let told = status.objects.unwrap_or_default();
-        status.objects = Some(ObjectCounts {
-            total: *objects,
-            ..told
-        });
-        status.shards = Some(ShardCounts {
-            total: u64::from(*shards),
-            done: status.shards.unwrap_or_default().done,
-        });
-    }
-    if let Some(Measured {
-        objects,
-        bytes,
-        shards,
-        rate,
-    }) = measured
-    {
-        let ObjectCounts {
-            total,
-            done,
-            skipped,
-            failed,
-        } = objects;
-        let told = status.objects.unwrap_or_default();
-        let (done, skipped, failed) = (done.max(told.done), skipped.max(told.skipped), failed.max(told.failed));
-        status.objects = Some(ObjectCounts {
-            total,
-            done,
-            skipped,
-            failed,
-        });
-        let told = status.bytes.unwrap_or_default();
-        status.bytes = Some(ByteCounts {
-            input: bytes.input.max(told.input),
-            output: bytes.output.max(told.output),
-        });
-        status.shards = Some(ShardCounts {
-            done: shards.done.max(status.shards.unwrap_or_default().done),
-            ..shards
-        });
-        status.throughput = rate.map(speed);
-        status.eta = rate.and_then(|rate| eta(status.objects?, rate, now));
-    }
-    if matches!(decision.phase(), Some(Phase::Report)) {
-        status.eta = None;
-    }
-    status.progress = status.objects.as_ref().map(percent);
-}
-
-fn percent(objects: &ObjectCounts) -> String {
-    let share = (u128::from(objects.finished()) * 100)
-        .checked_div(u128::from(objects.total))
-        .unwrap_or(100);
-    format!("{}%", share.min(100))
-}
-
-fn speed(rate: f64) -> String {
-    if rate < 1.0 {
-        format!("{rate:.2}/s")
-    } else {
-        format!("{rate:.1}/s")
-    }
-}
-
-fn eta(objects: ObjectCounts, rate: f64, now: Timestamp) -> Option<Time> {
-    let left = objects.total.saturating_sub(objects.finished());
-    let seconds = left as f64 / rate;
-    let year = 366.0 * 86400.0;
-    (rate > 0.0 && seconds < year).then(|| time(now + SignedDuration::from_secs(seconds as i64)))
-}
-
-/// Seconds suffice, and survive being stored.
-fn time(now: Timestamp) -> Time {
-    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
-}
-
-/// Conditions being set.
-struct Draft<'a> {
-    conditions: &'a mut Vec<Condition>,
-    generation: Option<i64>,
-    now: Timestamp,
-}
-
-impl<'a> Draft<'a> {
-    fn new(status: &'a mut ImageJobStatus, generation: Option<i64>, now: Timestamp) -> Self {
-        status.observed_generation = generation;
-        Self {
-            conditions: &mut status.conditions,
-            generation,
+    fn after(job: &ImageJob, decision: &Decision, seconds: i64) -> ImageJobStatus {
+        let now = Timestamp::from_second(seconds).unwrap();
+        next(&Situation {
+            job,
+            decision,
+            obstacle: None,
+            remark: None,
+            measured: None,
             now,
+        })
+    }
+
+    fn words(status: &ImageJobStatus) -> Vec<String> {
+        let short = |c: &Condition| format!("{}={} {}", c.type_, c.status, c.reason);
+        status.conditions.iter().map(short).collect()
+    }
+
+    fn reported() -> Reported {
+        let objects = ObjectCounts {
+            total: 10,
+            done: 8,
+            skipped: 1,
+            failed: 1,
+        };
+        let bytes = ByteCounts { input: 100, output: 10 };
+        Reported {
+            objects,
+            bytes,
+            within_policy: true,
+            report: "s3://out/report.html".to_owned(),
         }
     }
 
-    fn set(&mut self, type_: &str, value: bool, reason: &str, message: &str) {
-        let value = if value { "True" } else { "False" };
-        let before = self.conditions.iter().position(|condition| condition.type_ == type_);
-        let unchanged = before
-            .map(|i| &self.conditions[i])
-            .filter(|condition| condition.status == value);
-        let condition = Condition {
-            type_: type_.to_owned(),
-            status: value.to_owned(),
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            observed_generation: self.generation,
-            last_transition_time: unchanged.map_or_else(|| time(self.now), |c| c.last_transition_time.clone()),
+    #[test]
+    fn a_job_that_goes_on_is_reconciling() {
+        let status = after(&job(false, None), &Decision::Wait(Phase::Process), 100);
+        assert_eq!(
+            words(&status),
+            [
+                "Ready=False Processing",
+                "Reconciling=True Processing",
+                "Stalled=False Processing",
+                "Suspended=False Running"
+            ]
+        );
+        assert_eq!(
+            (status.observed_generation, status.start_time.is_some()),
+            (Some(3), true)
+        );
+        assert!(
+            status
+                .conditions
+                .iter()
+                .all(|condition| condition.observed_generation == Some(3))
+        );
+    }
+
+    #[test]
+    fn a_job_whose_pods_do_not_start_is_stalled_with_what_to_do() {
+        let obstacle = Some(Obstacle {
+            reason: "Unschedulable",
+            message: "add nodes".to_owned(),
+        });
+        let (job, decision) = (job(false, None), Decision::Wait(Phase::Plan));
+        let now = Timestamp::UNIX_EPOCH;
+        let status = next(&Situation {
+            job: &job,
+            decision: &decision,
+            obstacle,
+            remark: None,
+            measured: None,
+            now,
+        });
+        assert_eq!(
+            words(&status),
+            [
+                "Ready=False Planning",
+                "Reconciling=False Unschedulable",
+                "Stalled=True Unschedulable",
+                "Suspended=False Running"
+            ]
+        );
+        assert_eq!(condition(&status, "Stalled").unwrap().message, "add nodes");
+    }
+
+    #[test]
+    fn a_suspended_job_neither_goes_on_nor_is_stalled_nor_has_started() {
+        let status = after(&job(true, None), &Decision::Wait(Phase::Plan), 100);
+        assert_eq!(
+            words(&status),
+            [
+                "Ready=False Suspended",
+                "Reconciling=False Suspended",
+                "Stalled=False Suspended",
+                "Suspended=True Suspended"
+            ]
+        );
+        assert_eq!(status.start_time, None);
+    }
+
+    #[test]
+    fn the_end_of_a_job_is_said_once_and_kstatus_reads_it() {
+        let running = after(&job(false, None), &Decision::Wait(Phase::Report), 100);
+        let complete = after(&job(false, Some(running.clone())), &Decision::Complete(reported()), 200);
+        assert_eq!(
+            words(&complete),
+            [
+                "Ready=True Complete",
+                "Reconciling=False Complete",
+                "Stalled=False Complete",
+                "Suspended=False Complete",
+                "Complete=True Complete"
+            ]
+        );
+        assert_eq!(
+            (complete.progress.as_deref(), complete.objects),
+            (Some("100%"), Some(reported().objects))
+        );
+        let failure = Failure {
+            reason: "TooManyFailures".to_owned(),
+            message: "too many".to_owned(),
         };
-        match before {
-            Some(i) => self.conditions[i] = condition,
-            None => self.conditions.push(condition),
-        }
+        let failed = after(
+            &job(false, Some(running)),
+            &Decision::Fail(failure, Some(reported())),
+            200,
+        );
+        assert_eq!(
+            words(&failed),
+            [
+                "Ready=False Failed",
+                "Reconciling=False Failed",
+                "Stalled=True TooManyFailures",
+                "Suspended=False Failed",
+                "Failed=True TooManyFailures"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_condition_keeps_its_transition_time_while_its_value_stays() {
+        let planning = after(&job(false, None), &Decision::Plan, 100);
+        let processing = after(
+            &job(false, Some(planning.clone())),
+            &Decision::Wait(Phase::Process),
+            200,
+        );
+        let since =
+            |status: &ImageJobStatus, type_| condition(status, type_).unwrap().last_transition_time.0.as_second();
+        assert_eq!(since(&processing, "Reconciling"), 100);
+        let done = after(&job(false, Some(processing)), &Decision::Complete(reported()), 300);
+        assert_eq!(
+            (
+                since(&done, "Reconciling"),
+                since(&done, "Ready"),
+                since(&done, "Stalled")
+            ),
+            (300, 300, 100)
+        );
+    }
+
+    #[test]
+    fn counts_never_go_back_while_a_job_runs() {
+        let planned = Planned {
+            shards: 2,
+            objects: 10,
+            bytes: 100,
+        };
+        let started = after(&job(false, None), &Decision::Process(planned), 100);
+        assert_eq!(
+            (started.progress.as_deref(), started.shards),
+            (Some("0%"), Some(ShardCounts { total: 2, done: 0 }))
+        );
+        let measured = |done| {
+            Some(Measured {
+                objects: ObjectCounts {
+                    total: 10,
+                    done,
+                    ..ObjectCounts::default()
+                },
+                bytes: ByteCounts {
+                    input: done * 10,
+                    output: done,
+                },
+                shards: ShardCounts { total: 2, done: 1 },
+                rate: Some(0.5),
+            })
+        };
+        let decision = Decision::Wait(Phase::Process);
+        let now = Timestamp::from_second(200).unwrap();
+        let at = |status, measured| {
+            let job = job(false, Some(status));
+            next(&Situation {
+                job: &job,
+                decision: &decision,
+                obstacle: None,
+                remark: None,
+                measured,
+                now,
+            })
+        };
+        let half = at(started, measured(5));
+        assert_eq!(
+            (half.progress.as_deref(), half.throughput.as_deref()),
+            (Some("50%"), Some("0.50/s"))
+        );
+        assert_eq!(half.eta.as_ref().map(|eta| eta.0.as_second()), Some(210));
+        let lost = at(half.clone(), measured(2));
+        assert_eq!(
+            (lost.objects, lost.bytes, lost.shards),
+            (half.objects, half.bytes, half.shards)
+        );
+    }
+
+    #[test]
+    fn news_are_written_at_once_and_numbers_a_little_later() {
+        let old = after(&job(false, None), &Decision::Wait(Phase::Process), 100);
+        assert_eq!(holdback(&old, &old), None);
+        let resumed = after(&job(true, Some(old.clone())), &Decision::Wait(Phase::Process), 200);
+        assert_eq!(holdback(&old, &resumed), Some(SignedDuration::ZERO));
+        let counted = ImageJobStatus {
+            objects: Some(ObjectCounts::default()),
+            ..old.clone()
+        };
+        assert_eq!(holdback(&old, &counted), Some(SignedDuration::from_secs(2)));
     }
 }
