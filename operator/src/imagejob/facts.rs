@@ -92,3 +92,32 @@ fn condition<'a>(job: &'a Job, type_: &str) -> Option<&'a str> {
     let condition = conditions.iter().find(|c| c.type_ == type_ && c.status == "True")?;
     Some(condition.message.as_deref().unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_deadline_runs_from_the_start_or_the_last_resumption_and_not_while_suspended() {
+        let job = |suspend, resumed: &str| -> ImageJob {
+            let condition = json!({
+                "type": "Suspended", "status": "False", "reason": "Running", "message": "", "lastTransitionTime": resumed,
+            });
+            serde_json::from_value(json!({
+                "apiVersion": "collodion.dev/v1alpha1", "kind": "ImageJob", "metadata": {},
+                "spec": {
+                    "input": {"location": "s3://a/"}, "output": {"location": "s3://b/"}, "renditions": [],
+                    "suspend": suspend, "activeDeadlineSeconds": 60,
+                },
+                "status": {"startTime": "2025-01-01T00:00:00Z", "conditions": [condition]},
+            }))
+            .unwrap()
+        };
+        let now = "2025-01-01T00:00:50Z".parse().unwrap();
+        let left = |job| time_left(&job, now).map(|left| left.as_secs());
+        assert_eq!(left(job(false, "2025-01-01T00:00:00Z")), Some(10));
+        assert_eq!(left(job(false, "2025-01-01T00:00:40Z")), Some(50));
+        assert_eq!(left(job(true, "2025-01-01T00:00:00Z")), None);
+    }
+}

@@ -205,7 +205,7 @@ fn trouble(children: &Children, now: Timestamp) -> (Option<pods::Obstacle>, Opti
                 message,
             })
         });
-    let interruption = pods::interruption(children.pods.iter().map(AsRef::as_ref));
+    let interruption = pods::interruption(children.pods.iter().map(AsRef::as_ref), now);
     match obstacle {
         Some(obstacle) if children.pods.iter().any(|pod| pods::life(pod) == "Running") => {
             (None, Some(obstacle.message))

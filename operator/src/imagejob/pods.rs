@@ -14,6 +14,9 @@ pub const CONTAINER: &str = "worker";
 /// How long a pod may wait for a node or its volumes before that counts as an obstacle.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
 
+/// How long the end of a pod is worth a remark; by then its successor has been at work for a while.
+const NEWS: SignedDuration = SignedDuration::from_mins(10);
+
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
 /// What keeps a pod from starting.
@@ -52,16 +55,18 @@ pub fn refusal<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Failure> {
     })
 }
 
-/// Why the pod that failed last did so.
-pub fn interruption<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<String> {
+/// Why the pod that failed last did so, if that is news.
+pub fn interruption<'a>(pods: impl IntoIterator<Item = &'a Pod>, now: Timestamp) -> Option<String> {
     let failed = pods.into_iter().filter(|pod| life(pod) == "Failed");
-    let last = failed.max_by_key(|pod| {
+    let ended = |pod: &Pod| {
         terminated(pod)
             .and_then(|state| state.finished_at.as_ref())
             .map(|time| time.0)
-    })?;
+    };
+    let last = failed.max_by_key(|pod| ended(pod))?;
+    let recent = ended(last).is_none_or(|ended| now.duration_since(ended) < NEWS);
     let name = last.metadata.name.as_deref().unwrap_or_default();
-    Some(format!("pod {name} ended early: {}", last_words(last)))
+    recent.then(|| format!("pod {name} ended early: {}", last_words(last)))
 }
 
 fn last_words(pod: &Pod) -> String {
@@ -265,14 +270,21 @@ mod tests {
         let first = ended(1, "Error", interrupted, "2025-01-01T00:01:00Z");
         let panicked = ended(101, "Error", "some log\nthread panicked at x", "2025-01-01T00:02:00Z");
         let killed = ended(137, "OOMKilled", "", "2025-01-01T00:03:00Z");
-        let why = |pods: &[Pod]| interruption(pods).unwrap();
+        let why = |pods: &[Pod]| interruption(pods, after(200)).unwrap();
         assert_eq!(why(&[first.clone()]), "pod p ended early: the store answered 503");
         assert_eq!(
             why(&[first.clone(), panicked.clone()]),
             "pod p ended early: exit code 101, thread panicked at x"
         );
         assert!(why(&[killed, first, panicked]).contains("more memory"));
-        assert_eq!(interruption(&[ended(0, "Completed", "", "2025-01-01T00:01:00Z")]), None);
+        assert_eq!(
+            interruption(&[ended(0, "Completed", "", "2025-01-01T00:01:00Z")], after(200)),
+            None
+        );
+        assert_eq!(
+            interruption(&[ended(1, "Error", "", "2025-01-01T00:01:00Z")], after(2000)),
+            None
+        );
     }
 
     #[test]
