@@ -271,7 +271,10 @@ mod tests {
         let panicked = ended(101, "Error", "some log\nthread panicked at x", "2025-01-01T00:02:00Z");
         let killed = ended(137, "OOMKilled", "", "2025-01-01T00:03:00Z");
         let why = |pods: &[Pod]| interruption(pods, after(200)).unwrap();
-        assert_eq!(why(&[first.clone()]), "pod p ended early: the store answered 503");
+        assert_eq!(
+            why(std::slice::from_ref(&first)),
+            "pod p ended early: the store answered 503"
+        );
         assert_eq!(
             why(&[first.clone(), panicked.clone()]),
             "pod p ended early: exit code 101, thread panicked at x"
