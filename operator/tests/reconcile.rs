@@ -90,6 +90,31 @@ async fn a_spec_that_can_not_be_read_becomes_a_condition() {
     );
 }
 
+#[tokio::test]
+async fn what_the_api_server_refuses_stalls_the_job_with_its_words() {
+    let quota = json!({
+        "apiVersion": "v1", "kind": "Status", "status": "Failure", "reason": "Forbidden", "code": 403,
+        "message": "exceeded quota",
+    });
+    let (requests, result) = reconcile_refused(imagejob(None), quota).await;
+    assert_eq!(result, Some("Create"));
+    let (_, status) = requests
+        .iter()
+        .find(|(request, _)| request.ends_with("/status"))
+        .expect("a status was written");
+    let stalled = &status["status"]["conditions"][2];
+    assert_eq!(
+        (&stalled["status"], &stalled["reason"]),
+        (&json!("True"), &json!("Refused"))
+    );
+    assert!(
+        stalled["message"]
+            .as_str()
+            .is_some_and(|message| message.ends_with("exceeded quota")),
+        "{stalled}"
+    );
+}
+
 fn imagejob(status: Option<Value>) -> Value {
     json!({
         "apiVersion": "collodion.dev/v1alpha1",
@@ -110,8 +135,13 @@ fn imagejob(status: Option<Value>) -> Value {
 /// Reconciles the ImageJob `web` where the API server holds `live` and nothing else: the requests that were made, and
 /// the reason of the error if there was one.
 async fn reconcile(live: Value) -> (Vec<(String, Value)>, Option<&'static str>) {
+    reconcile_refused(live, Value::Null).await
+}
+
+/// As [`reconcile`], with the API server refusing to create ConfigMaps by `refusal`.
+async fn reconcile_refused(live: Value, refusal: Value) -> (Vec<(String, Value)>, Option<&'static str>) {
     let requests = Requests::default();
-    let client = api_server(live, requests.clone());
+    let client = api_server(live, refusal, requests.clone());
     let (pods, _writer) = reflector::store();
     let context = Arc::new(Context {
         recorder: Recorder::new(
@@ -134,9 +164,9 @@ async fn reconcile(live: Value) -> (Vec<(String, Value)>, Option<&'static str>) 
     (requests, result.err().map(|error| error.reason()))
 }
 
-fn api_server(live: Value, requests: Requests) -> Client {
+fn api_server(live: Value, refusal: Value, requests: Requests) -> Client {
     let service = tower::service_fn(move |request: hyper::Request<Body>| {
-        let (live, requests) = (live.clone(), requests.clone());
+        let (live, refusal, requests) = (live.clone(), refusal.clone(), requests.clone());
         async move {
             let (head, body) = request.into_parts();
             let body = body.collect_bytes().await.expect("the body is in memory");
@@ -155,6 +185,7 @@ fn api_server(live: Value, requests: Requests) -> Client {
                     json!({"apiVersion": "batch/v1", "kind": "JobList", "metadata": {}, "items": []}),
                 ),
                 ("GET", _) => (404, not_found()),
+                ("POST", "configmaps") if !refusal.is_null() => (403, refusal),
                 ("PATCH", _) => (200, live),
                 _ => (201, sent.clone()),
             };

@@ -130,7 +130,25 @@ async fn advance(job: &ImageJob, context: &Context) -> Result<Action, Error> {
         suspend: job.spec.suspend,
         parallelism: job.spec.parallelism,
     };
-    apply::carry_out(&context.client, &decision, &snapshot, live, &children).await?;
+    if let Err(error) = apply::carry_out(&context.client, &decision, &snapshot, live, &children).await {
+        if let Some(message) = error.refusal() {
+            let obstacle = Some(pods::Obstacle {
+                reason: "Refused",
+                message,
+            });
+            let (remark, measured) = (None, None);
+            let new = status::next(&Situation {
+                job,
+                decision: &decision,
+                obstacle,
+                remark,
+                measured,
+                now,
+            });
+            publish(job, &new, context).await?;
+        }
+        return Err(error.into());
+    }
 
     let (obstacle, remark) = trouble(&children, now);
     let measured = measure(job, &decision, &children, context, now).await;
