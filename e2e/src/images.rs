@@ -64,7 +64,8 @@ impl Programs {
     pub fn build() -> Result<Self> {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let mut build = Command::new(cargo);
-        build.args(["build", "--bins", "--package", "collodion", "--package", "collodion-operator"]);
+        // The whole workspace, for the same features of dependencies as `cargo test --workspace`: nothing is built twice.
+        build.args(["build", "--workspace", "--bins"]);
         build.args(["--message-format", "json-render-diagnostics"]).current_dir(repository());
         let built = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("failed to start cargo")?;
         if !built.status.success() {
