@@ -23,6 +23,8 @@ async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log).context("failed to read --log")?;
     tracing_subscriber::fmt()
         .json()
+        .flatten_event(true)
+        .with_span_list(false)
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();

@@ -91,6 +91,10 @@ pub async fn carry_out(
         Decision::Report => create(client, build::report_job(snapshot, live)).await?,
         Decision::Repeat(phase) => {
             if let Some((_, job)) = children.jobs().find(|(of, _)| of == phase) {
+                tracing::warn!(
+                    job = job.name_any(),
+                    "its pod left no readable message: the phase is repeated"
+                );
                 delete(client, job).await?;
             }
         }
