@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{digest::sha256_hex, storage::StorageError};
 use checkpoint::Checkpoints;
+pub(super) use checkpoint::read_one as read_checkpoint;
 use image::Workshop;
 
 /// A checkpoint is written when it holds this many rows …

@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::Path, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
 use aws_sdk_s3::{
     Client,
     config::{IdentityCache, SharedHttpClient, retry::RetryConfig},
@@ -31,15 +31,14 @@ pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<
         (None, Some(_)) => env::var_os("AWS_CA_BUNDLE").map(fs::read).transpose()?,
         _ => None,
     };
-    let region = RegionProviderChain::first_try(region.clone().map(Region::new)).or_default_provider();
-    let region = if endpoint.is_some() { region.or_else(Region::from_static(DEFAULT_REGION)) } else { region };
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
-    let shared = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client(ca)?)
-        .region(region)
-        .timeout_config(timeouts)
-        .load()
-        .await;
+    let shared =
+        aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(ca)?).timeout_config(timeouts);
+    let shared = match region.clone().or_else(|| endpoint.as_ref().map(|_| region_of_environment())) {
+        Some(region) => shared.region(Region::new(region)),
+        None => shared,
+    };
+    let shared = shared.load().await;
     if shared.region().is_none() {
         return Err("no region: set storage.region or the environment variable AWS_REGION".into());
     }
@@ -57,6 +56,11 @@ pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<
         _ => config,
     };
     Ok(Client::from_conf(config.build()))
+}
+
+fn region_of_environment() -> String {
+    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| env::var(name).ok());
+    named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
 fn http_client(ca: Option<Vec<u8>>) -> Result<SharedHttpClient, Box<dyn Error + Send + Sync>> {
