@@ -128,7 +128,7 @@ fn retry(seen: Arc<DynamicObject>, error: &Error, context: Arc<Context>) -> Acti
     let wait = FIRST_RETRY
         .saturating_mul(1 << failures.saturating_sub(1).min(16))
         .min(LAST_RETRY);
-    let error = error as &dyn std::error::Error;
+    let error = with_causes(error);
     tracing::warn!(
         imagejob = seen.name_any(),
         namespace = seen.namespace(),
@@ -145,4 +145,18 @@ fn failures(seen: &DynamicObject, context: &Context, change: impl FnOnce(u32) ->
         entry.failures = change(entry.failures);
         entry.failures
     })
+}
+
+/// An error and what caused it, in one line. What the API server said is taken without its debug form.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut line = Vec::new();
+    for cause in causes {
+        if let Some(kube::Error::Api(status)) = cause.downcast_ref() {
+            line.push(status.message.clone());
+            break;
+        }
+        line.push(cause.to_string());
+    }
+    line.join(": ")
 }

@@ -1,15 +1,13 @@
 //! Events for what a person would want to know. They are read off two statuses that follow one another, so each change
 //! is told once, by whoever wrote it.
 
-use collodion_crds::{ImageJob, ImageJobStatus};
+use collodion_crds::ImageJobStatus;
 use kube::runtime::events::{Event, EventType};
 
 use super::status::{condition, is_true};
 
-/// The events that tell how `new` differs from the job's status so far.
-pub fn between(job: &ImageJob, new: &ImageJobStatus) -> Vec<Event> {
-    let none = ImageJobStatus::default();
-    let old = job.status.as_ref().unwrap_or(&none);
+/// The events that tell how a status differs from the one before.
+pub fn between(old: &ImageJobStatus, new: &ImageJobStatus) -> Vec<Event> {
     let mut events = Vec::new();
     if let Some(failed) = newly(old, new, "Failed") {
         return vec![event(EventType::Warning, &failed.reason, "Finish", &failed.message)];

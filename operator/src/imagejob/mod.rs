@@ -24,7 +24,7 @@ use std::{
 };
 
 use collodion_crds::{ImageJob, ImageJobStatus};
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, DynamicObject, Preconditions},
@@ -98,7 +98,9 @@ pub async fn reconcile(seen: Arc<DynamicObject>, context: Arc<Context>) -> Resul
             let now = Timestamp::now();
             let new = status::invalid(&metadata, &status, &Invalid::Spec(error), now);
             if new != *status {
-                status::write(&context.client, &metadata, &new).await?;
+                // Told before it is written: such an object may be too broken to take a status.
+                tell(&seen.object_ref(&resource()), &status, &new, &context).await;
+                status::write_malformed(&context.client, &metadata, &new).await?;
             }
             Ok(Action::requeue(IDLE))
         }
@@ -230,8 +232,8 @@ async fn measure(
 
 /// Writes a status if it says something new, and tells what changed.
 async fn publish(job: &ImageJob, new: &ImageJobStatus, context: &Context) -> Result<(), Error> {
-    let none = ImageJobStatus::default();
-    let Some(holdback) = status::holdback(job.status.as_ref().unwrap_or(&none), new) else {
+    let old = job.status.clone().unwrap_or_default();
+    let Some(holdback) = status::holdback(&old, new) else {
         return Ok(());
     };
     let holdback = holdback.unsigned_abs();
@@ -242,18 +244,18 @@ async fn publish(job: &ImageJob, new: &ImageJobStatus, context: &Context) -> Res
     }
     status::write(&context.client, &job.metadata, new).await?;
     remember(job, context, |entry| entry.written = Some(Instant::now()));
-    for event in events::between(job, new) {
-        tracing::info!(
-            imagejob = job.name_any(),
-            reason = event.reason,
-            note = event.note,
-            "event"
-        );
-        if let Err(error) = context.recorder.publish(&event, &job.object_ref(&())).await {
+    tell(&job.object_ref(&()), &old, new, context).await;
+    Ok(())
+}
+
+/// Publishes events for what changed. A lost event is not worth a failed reconcile.
+async fn tell(about: &ObjectReference, old: &ImageJobStatus, new: &ImageJobStatus, context: &Context) {
+    for event in events::between(old, new) {
+        tracing::info!(imagejob = about.name, reason = event.reason, note = event.note, "event");
+        if let Err(error) = context.recorder.publish(&event, about).await {
             tracing::warn!(%error, "failed to publish an event");
         }
     }
-    Ok(())
 }
 
 fn remember<T>(job: &ImageJob, context: &Context, change: impl FnOnce(&mut memory::Entry) -> T) -> T {

@@ -10,7 +10,7 @@ use collodion_crds::{
     ByteCounts, ImageJob, ObjectCounts, ShardCounts,
     wire::{Outcome, Progress, WORKER_PORT},
 };
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future, stream};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper_util::{
@@ -58,14 +58,14 @@ impl Scraper {
     /// Progress by shard of the pods that answered in time.
     pub async fn ask(&self, targets: Vec<(i32, String)>) -> Vec<(i32, Progress)> {
         let deadline = tokio::time::Instant::now() + ROUND;
-        stream::iter(targets)
-            .map(async |(index, address)| {
-                let answer = tokio::time::timeout(ANSWER, self.progress(&address));
-                let answer = tokio::time::timeout_at(deadline, answer).await.ok()?.ok()?;
-                answer.map(|progress| (index, progress))
-            })
+        let asked = stream::iter(targets).map(|(index, address)| async move {
+            let answer = tokio::time::timeout(ANSWER, self.progress(&address));
+            let answer = tokio::time::timeout_at(deadline, answer).await.ok()?.ok()?;
+            answer.map(|progress| (index, progress))
+        });
+        asked
             .buffer_unordered(AT_ONCE)
-            .filter_map(async |answer| answer)
+            .filter_map(future::ready)
             .collect()
             .await
     }

@@ -147,21 +147,53 @@ pub fn next(situation: &Situation<'_>) -> ImageJobStatus {
 /// # Errors
 /// The object changed, or the API server can't be reached.
 pub async fn write(client: &Client, metadata: &ObjectMeta, status: &ImageJobStatus) -> Result<(), Error> {
-    let (namespace, name) = (
-        metadata.namespace.as_deref().unwrap_or_default(),
-        metadata.name.as_deref().unwrap_or_default(),
-    );
-    let object = json!({
+    let object = object(metadata, status);
+    patch(
+        client,
+        metadata,
+        &PatchParams::apply(MANAGER).force(),
+        &Patch::Apply(object),
+    )
+    .await
+}
+
+/// Writes a status as [`write()`] does, of an object whose spec does not fit its schema: the API server merges no
+/// applied fields into one, but puts up with what was wrong before.
+///
+/// # Errors
+/// As [`write()`].
+pub async fn write_malformed(client: &Client, metadata: &ObjectMeta, status: &ImageJobStatus) -> Result<(), Error> {
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    patch(client, metadata, &params, &Patch::Merge(object(metadata, status))).await
+}
+
+fn object(metadata: &ObjectMeta, status: &ImageJobStatus) -> serde_json::Value {
+    let ObjectMeta {
+        name,
+        uid,
+        resource_version,
+        ..
+    } = metadata;
+    json!({
         "apiVersion": ImageJob::api_version(&()),
         "kind": ImageJob::kind(&()),
-        "metadata": {"name": name, "uid": metadata.uid, "resourceVersion": metadata.resource_version},
+        "metadata": {"name": name, "uid": uid, "resourceVersion": resource_version},
         "status": status,
-    });
-    let params = PatchParams::apply(MANAGER).force();
-    match imagejobs(client.clone(), namespace)
-        .patch_status(name, &params, &Patch::Apply(&object))
-        .await
-    {
+    })
+}
+
+async fn patch(
+    client: &Client,
+    metadata: &ObjectMeta,
+    params: &PatchParams,
+    patch: &Patch<serde_json::Value>,
+) -> Result<(), Error> {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let api = imagejobs(client.clone(), &text(&metadata.namespace));
+    match api.patch_status(&text(&metadata.name), params, patch).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(cause)) if cause.is_conflict() => Err(Error::Conflict(kube::Error::Api(cause))),
         Err(error) => Err(Error::Write(error)),
