@@ -123,10 +123,19 @@ impl Planner<'_> {
     async fn list(&mut self, selection: &Selection, stop: &CancellationToken) -> Result<bool, PhaseError> {
         let mut listing = self.job.input.list("", self.last.as_deref());
         let mut cutter = Cutter::new(self.job.spec.shard, self.next());
-        while let Some(entry) = listing.try_next().await.map_err(|error| not_listed(self.job, error))? {
+        let mut previous = self.last.clone();
+        while let Some(entry) = listing
+            .try_next()
+            .await
+            .map_err(|error| not_listed(self.job, error))?
+        {
             if stop.is_cancelled() {
                 return Err(PhaseError::Stopped);
             }
+            if previous.is_some_and(|previous| entry.key <= previous) {
+                return Err(unordered(self.job, &entry.key));
+            }
+            previous = Some(entry.key.clone());
             if !selection.takes(&entry) {
                 continue;
             }
@@ -186,6 +195,15 @@ impl Planner<'_> {
 pub(super) fn images(job: &Job, shard: u32, bytes: &[u8]) -> Result<Vec<Image>, PhaseError> {
     let images: Result<_, _> = from_lines(bytes).collect();
     images.map_err(|error| PhaseError::corrupt(&job.layout.shard(shard), error))
+}
+
+/// Going on after a key means what it should only where keys ascend.
+fn unordered(job: &Job, key: &str) -> PhaseError {
+    let message = format!(
+        "the store of {} lists {key} after a later key: a job needs a store that lists keys in the order of their bytes",
+        job.input.uri("")
+    );
+    PhaseError::refused("UnorderedListing", message)
 }
 
 fn not_listed(job: &Job, error: StorageError) -> PhaseError {
