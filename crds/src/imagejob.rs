@@ -30,7 +30,7 @@ use crate::{Location, Quantity, Rendition, Storage, Tolerance, Worker};
     printcolumn(name = "Skipped", type_ = "integer", json_path = ".status.objects.skipped", priority = 1),
     printcolumn(name = "Failed", type_ = "integer", json_path = ".status.objects.failed"),
     printcolumn(name = "Rate", type_ = "string", json_path = ".status.throughput"),
-    printcolumn(name = "ETA", type_ = "date", json_path = ".status.eta", priority = 1),
+    printcolumn(name = "ETA", type_ = "string", json_path = ".status.eta", priority = 1),
     printcolumn(name = "Report", type_ = "string", json_path = ".status.report", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("size(self.metadata.name) <= 40").message("an ImageJob's name has at most 40 characters: its pods' names are made from it")

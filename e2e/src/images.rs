@@ -1,0 +1,117 @@
+//! The container images of the test cluster: what goes into each.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::{
+    command::output,
+    home::Home,
+    oci::Image,
+    tools::{cache, repository},
+};
+
+/// Repository of the operator's image.
+pub const OPERATOR: &str = "registry.local/collodion/operator";
+/// Repository of the worker's image.
+pub const WORKER: &str = "registry.local/collodion/worker";
+/// Tag of both.
+pub const TAG: &str = "e2e";
+
+const CA_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// Builds every image and puts the archives where nodes take them from.
+///
+/// # Errors
+/// When an archive can't be written.
+pub fn build(home: &Home, programs: &Programs) -> Result<()> {
+    let scratch = home.path("data/programs");
+    fs::create_dir_all(&scratch).with_context(|| format!("failed to make {}", scratch.display()))?;
+    let folder = cache()?.join("images");
+    let images = [
+        ("pause", pause(&scratch)?),
+        ("s3", plain("registry.local/versitygw:e2e", &home.bin().join("versitygw"))),
+        ("operator", of_crate(&scratch, &programs.operator, &format!("{OPERATOR}:{TAG}"))?),
+        ("worker", of_crate(&scratch, &programs.worker, &format!("{WORKER}:{TAG}"))?),
+    ];
+    for (name, image) in images {
+        let archive = image.archive(&folder)?;
+        let link = home.path("images").join(format!("{name}.tar"));
+        std::os::unix::fs::symlink(&archive, &link).with_context(|| format!("failed to link {}", archive.display()))?;
+    }
+    Ok(())
+}
+
+/// The workspace's own programs.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// `collodion-operator`.
+    pub operator: PathBuf,
+    /// `collodion`.
+    pub worker: PathBuf,
+}
+
+impl Programs {
+    /// Builds them as tests use them.
+    ///
+    /// # Errors
+    /// When the build fails; the reason is on standard error by then.
+    pub fn build() -> Result<Self> {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--bins", "--package", "collodion", "--package", "collodion-operator"]);
+        build.args(["--message-format", "json-render-diagnostics"]).current_dir(repository());
+        let built = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("failed to start cargo")?;
+        if !built.status.success() {
+            bail!("operator and worker could not be built; the reason stands above");
+        }
+        let messages = String::from_utf8(built.stdout).context("cargo's messages are not UTF-8")?;
+        let messages: Vec<Value> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let find = |name: &str| {
+            let mut artifacts = messages.iter().filter(|message| message["target"]["name"] == name);
+            let executable = artifacts.find_map(|artifact| artifact["executable"].as_str());
+            executable.map(PathBuf::from).with_context(|| format!("the workspace builds no program {name}"))
+        };
+        Ok(Self { operator: find("collodion-operator")?, worker: find("collodion")? })
+    }
+}
+
+/// A static C program.
+fn pause(scratch: &Path) -> Result<Image> {
+    let program = scratch.join("pause");
+    let source = repository().join("e2e/images/pause.c");
+    output(Command::new("cc").args(["-Os", "-static", "-s", "-o"]).arg(&program).arg(source))?;
+    Ok(plain("registry.local/pause:3", &program))
+}
+
+/// A program of the workspace, without debug information, with its shared libraries and the public certificates.
+fn of_crate(scratch: &Path, program: &Path, reference: &str) -> Result<Image> {
+    let stripped = scratch.join(program.file_name().context("a program without a name")?);
+    output(Command::new("strip").arg("-o").arg(&stripped).arg(program))?;
+    let mut image = plain(reference, &stripped);
+    for library in libraries(&stripped)? {
+        image.files.push((library.clone(), library.into()));
+    }
+    if Path::new(CA_CERTIFICATES).exists() {
+        image.files.push((CA_CERTIFICATES.to_owned(), CA_CERTIFICATES.into()));
+    }
+    Ok(image)
+}
+
+fn plain(reference: &str, program: &Path) -> Image {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let entrypoint = format!("/usr/local/bin/{name}");
+    Image { reference: reference.to_owned(), files: vec![(entrypoint.clone(), program.to_owned())], entrypoint }
+}
+
+/// Paths of a program's shared libraries and of the loader.
+fn libraries(program: &Path) -> Result<Vec<String>> {
+    let listed = output(Command::new("ldd").arg(program))?;
+    let paths = listed.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
+    Ok(paths.map(str::to_owned).collect())
+}

@@ -1,0 +1,184 @@
+//! Reads pods: what they left as their last words, and what keeps them from starting.
+
+use collodion_crds::wire::Outcome;
+use k8s_openapi::{
+    api::core::v1::{ContainerStateTerminated, Pod},
+    jiff::{SignedDuration, Timestamp},
+};
+
+use super::phase::Failure;
+
+/// Name of the container that does the work.
+pub const CONTAINER: &str = "worker";
+
+/// How long a pod may wait for a node or its volumes before that counts as an obstacle.
+pub const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
+
+const INDEX: &str = "batch.kubernetes.io/job-completion-index";
+
+/// What keeps a pod from starting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// In CamelCase, fit for a condition.
+    pub reason: &'static str,
+    /// What was found and what to do about it.
+    pub message: String,
+}
+
+/// The index of an Indexed Job's pod.
+pub fn index(pod: &Pod) -> Option<i32> {
+    let from = |map: &Option<std::collections::BTreeMap<String, String>>| map.as_ref()?.get(INDEX)?.parse().ok();
+    from(&pod.metadata.annotations).or_else(|| from(&pod.metadata.labels))
+}
+
+/// The phase of a pod's life: Pending, Running, Succeeded, Failed.
+pub fn life(pod: &Pod) -> &str {
+    pod.status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref())
+        .unwrap_or_default()
+}
+
+/// What a pod left as its last words.
+pub fn outcome(pod: &Pod) -> Option<Outcome> {
+    serde_json::from_str(terminated(pod)?.message.as_deref()?).ok()
+}
+
+/// The refusal among the last words of pods.
+pub fn refusal<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Failure> {
+    pods.into_iter().find_map(|pod| match outcome(pod) {
+        Some(Outcome::Refused { reason, message }) => Some(Failure { reason, message }),
+        _ => None,
+    })
+}
+
+/// Why the pod that failed last did so.
+pub fn interruption<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<String> {
+    let failed = pods.into_iter().filter(|pod| life(pod) == "Failed");
+    let last = failed.max_by_key(|pod| {
+        terminated(pod)
+            .and_then(|state| state.finished_at.as_ref())
+            .map(|time| time.0)
+    })?;
+    let name = last.metadata.name.as_deref().unwrap_or_default();
+    Some(format!("pod {name} ended early: {}", last_words(last)))
+}
+
+fn last_words(pod: &Pod) -> String {
+    let status = pod.status.as_ref();
+    let evicted = || status.and_then(|status| status.message.clone().or_else(|| status.reason.clone()));
+    match (outcome(pod), terminated(pod)) {
+        (Some(Outcome::Interrupted { message }), _) => message,
+        (_, Some(state)) if state.reason.as_deref() == Some("OOMKilled") => {
+            "it used more memory than its limit; give worker.resources more".to_owned()
+        }
+        (_, Some(state)) => {
+            let log = state
+                .message
+                .as_deref()
+                .and_then(|log| log.trim().lines().next_back())
+                .unwrap_or_default();
+            let code = state.exit_code;
+            if log.is_empty() {
+                format!("exit code {code}")
+            } else {
+                format!("exit code {code}, {}", shorten(log, 300))
+            }
+        }
+        (_, None) => evicted().unwrap_or_else(|| "no reason is known".to_owned()),
+    }
+}
+
+/// What keeps a pod from starting, if anything does. `warning` is the last warning event about the pod.
+pub fn obstacle(pod: &Pod, now: Timestamp, warning: Option<&str>) -> Option<Obstacle> {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let status = pod.status.as_ref()?;
+    if life(pod) != "Pending" {
+        return None;
+    }
+    let unscheduled = status.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled" && condition.reason.as_deref() == Some("Unschedulable") && patient(pod, now)
+    });
+    if let Some(condition) = unscheduled {
+        let detail = condition.message.as_deref().unwrap_or("no node fits");
+        let message = format!(
+            "no node takes pod {name}: {detail}; add or free nodes, or run the job again with other worker.resources, nodeSelector, tolerations or affinity"
+        );
+        return Some(Obstacle {
+            reason: "Unschedulable",
+            message,
+        });
+    }
+    let waiting = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .find_map(|c| c.state.as_ref()?.waiting.as_ref());
+    let reason = waiting.and_then(|state| state.reason.as_deref()).unwrap_or_default();
+    let detail = waiting.and_then(|state| state.message.as_deref());
+    match reason {
+        "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => {
+            let image = pod
+                .spec
+                .iter()
+                .flat_map(|spec| &spec.containers)
+                .find_map(|c| c.image.as_deref());
+            let message = format!(
+                "pod {name} can't get its image {}: {}; check that the nodes reach it and that worker.imagePullSecrets names a Secret for it",
+                image.unwrap_or_default(),
+                detail.unwrap_or(reason)
+            );
+            Some(Obstacle {
+                reason: "ImagePullFailed",
+                message,
+            })
+        }
+        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+            let message = format!("pod {name} can't start: {}", detail.unwrap_or(reason));
+            Some(Obstacle {
+                reason: "PodCannotStart",
+                message,
+            })
+        }
+        // A missing Secret or ConfigMap keeps the container in creation; just an event says why.
+        _ if patient(pod, now) => {
+            let detail = detail.or(warning)?;
+            let message = format!("pod {name} can't start: {detail}; it does once that is put right");
+            Some(Obstacle {
+                reason: "PodCannotStart",
+                message,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a pod has been waiting for so long that its events are worth a look.
+pub fn stuck(pod: &Pod, now: Timestamp) -> bool {
+    life(pod) == "Pending" && patient(pod, now)
+}
+
+fn patient(pod: &Pod, now: Timestamp) -> bool {
+    pod.metadata
+        .creation_timestamp
+        .as_ref()
+        .is_some_and(|created| now.duration_since(created.0) >= PATIENCE)
+}
+
+fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses
+        .iter()
+        .find(|status| status.name == CONTAINER)?
+        .state
+        .as_ref()?
+        .terminated
+        .as_ref()
+}
+
+fn shorten(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
