@@ -1,5 +1,7 @@
 //! The binary: exit codes, what it prints where, and its end by signals.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends")]
+
 mod support;
 
 use std::{

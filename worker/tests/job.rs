@@ -1,5 +1,7 @@
 //! Jobs over local folders: the protocol of plan, shards and report.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends")]
+
 mod support;
 
 use std::{collections::BTreeSet, fs};

@@ -1,5 +1,7 @@
 //! The S3 store against a real server, and against a network that fails.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on ends")]
+
 mod server;
 
 use std::{fs, path::Path};
