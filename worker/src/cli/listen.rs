@@ -29,7 +29,10 @@ pub(super) async fn listen(address: SocketAddr, progress: Arc<Progress>) -> io::
     let registry = Arc::new(registry);
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
-        .route("/progress", get(async |State(progress): State<Arc<Progress>>| Json(progress.now())))
+        .route(
+            "/progress",
+            get(async |State(progress): State<Arc<Progress>>| Json(progress.now())),
+        )
         .with_state(progress)
         .route("/metrics", get(async move || metrics(&registry)));
     let listener = TcpListener::bind(address).await?;
@@ -41,7 +44,13 @@ pub(super) async fn listen(address: SocketAddr, progress: Arc<Progress>) -> io::
 fn metrics(registry: &Registry) -> Response {
     let mut text = String::new();
     match encode(&mut text, registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        Ok(()) => (
+            [(
+                header::CONTENT_TYPE,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )],
+            text,
+        )
             .into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
@@ -58,9 +67,11 @@ impl Collector for Numbers {
         planned.encode(encoder.encode_descriptor("images_planned", help, None, MetricType::Gauge)?)?;
         let help = "Images that are accounted for";
         let mut images = encoder.encode_descriptor("images", help, None, MetricType::Counter)?;
-        for (state, count) in
-            [("done", now.objects.done), ("skipped", now.objects.skipped), ("failed", now.objects.failed)]
-        {
+        for (state, count) in [
+            ("done", now.objects.done),
+            ("skipped", now.objects.skipped),
+            ("failed", now.objects.failed),
+        ] {
             ConstCounter::new(count).encode(images.encode_family(&[("state", state)])?)?;
         }
         let mut bytes = encoder.encode_descriptor("bytes", "Bytes moved", None, MetricType::Counter)?;

@@ -21,10 +21,14 @@ use crate::job::chain;
 /// Image processing for Kubernetes, on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "collodion", version, max_term_width = 100)]
-#[command(long_about = "Collodion renders images: whole folders and buckets of them by a manifest (run), or one at a \
-    time (render). The manifests are those that its operator takes in a cluster.")]
-#[command(after_help = "Environment:\n  COLLODION_LOG   what is logged to stderr, as in warn or collodion=debug\n  \
-    AWS_*           credentials, region and profile for s3:// locations, as every AWS tool takes them")]
+#[command(
+    long_about = "Collodion renders images: whole folders and buckets of them by a manifest (run), or one at a \
+    time (render). The manifests are those that its operator takes in a cluster."
+)]
+#[command(
+    after_help = "Environment:\n  COLLODION_LOG   what is logged to stderr, as in warn or collodion=debug\n  \
+    AWS_*           credentials, region and profile for s3:// locations, as every AWS tool takes them"
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -60,7 +64,12 @@ struct Exit {
 pub fn run(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&Exit { code: EXIT_INTERRUPTED, message: error.to_string() }),
+        Err(error) => {
+            return fail(&Exit {
+                code: EXIT_INTERRUPTED,
+                message: error.to_string(),
+            });
+        }
     };
     let result = match cli.command {
         Command::Run(arguments) => runtime.block_on(run::run(arguments)),
@@ -84,7 +93,10 @@ fn fail(exit: &Exit) -> ExitCode {
 impl Exit {
     /// What the user gave can't be used.
     fn refused(what: impl Into<String>) -> Self {
-        Self { code: EXIT_REFUSED, message: what.into() }
+        Self {
+            code: EXIT_REFUSED,
+            message: what.into(),
+        }
     }
 
     /// As [`Exit::refused`], with the cause.

@@ -57,10 +57,16 @@ pub(super) async fn plan(arguments: Arguments) -> Result<ExitCode, Exit> {
 }
 
 pub(super) async fn shard(arguments: ShardArguments) -> Result<ExitCode, Exit> {
-    let ShardArguments { phase: arguments, index, pod_uid } = arguments;
+    let ShardArguments {
+        phase: arguments,
+        index,
+        pod_uid,
+    } = arguments;
     let pod = pod_uid.unwrap_or_else(|| Uuid::new_v4().to_string());
     phase(arguments, async |job, progress, stop| {
-        Ok(Outcome::Processed(job::shard::process(&job, index, &pod, progress, stop).await?))
+        Ok(Outcome::Processed(
+            job::shard::process(&job, index, &pod, progress, stop).await?,
+        ))
     })
     .await
 }
@@ -68,8 +74,18 @@ pub(super) async fn shard(arguments: ShardArguments) -> Result<ExitCode, Exit> {
 pub(super) async fn report(arguments: Arguments) -> Result<ExitCode, Exit> {
     phase(arguments, async |job, progress, stop| {
         let report = job::report::report(&job, progress, stop).await?;
-        let job::report::Report { objects, bytes, within_policy, .. } = report;
-        Ok(Outcome::Reported { objects, bytes, within_policy, report: job.report_uri() })
+        let job::report::Report {
+            objects,
+            bytes,
+            within_policy,
+            ..
+        } = report;
+        Ok(Outcome::Reported {
+            objects,
+            bytes,
+            within_policy,
+            report: job.report_uri(),
+        })
     })
     .await
 }
@@ -79,7 +95,12 @@ async fn phase(
     work: impl AsyncFnOnce(Arc<Job>, &Progress, &CancellationToken) -> Result<Outcome, PhaseError>,
 ) -> Result<ExitCode, Exit> {
     logs::start("info");
-    let Arguments { file, mounts, listen: address, termination_log } = arguments;
+    let Arguments {
+        file,
+        mounts,
+        listen: address,
+        termination_log,
+    } = arguments;
     let failed = |what: &str, error: &dyn std::error::Error| Exit {
         code: EXIT_INTERRUPTED,
         ..Exit::caused(what, error)
@@ -106,8 +127,15 @@ async fn phase(
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => {
-            let code = if matches!(error, PhaseError::Refused { .. }) { EXIT_REFUSED } else { EXIT_INTERRUPTED };
-            Err(Exit { code, message: job::chain(&error) })
+            let code = if matches!(error, PhaseError::Refused { .. }) {
+                EXIT_REFUSED
+            } else {
+                EXIT_INTERRUPTED
+            };
+            Err(Exit {
+                code,
+                message: job::chain(&error),
+            })
         }
     }
 }
@@ -125,7 +153,9 @@ fn read(file: &PathBuf) -> Result<ImageJob, PhaseError> {
 fn termination_message(mut outcome: Outcome) -> Vec<u8> {
     loop {
         let json = serde_json::to_vec(&outcome).expect("an outcome is plain data, which JSON can hold");
-        let (Outcome::Refused { message, .. } | Outcome::Interrupted { message }) = &mut outcome else { return json };
+        let (Outcome::Refused { message, .. } | Outcome::Interrupted { message }) = &mut outcome else {
+            return json;
+        };
         if json.len() <= TERMINATION_BYTES || message.is_empty() {
             return json;
         }
@@ -142,7 +172,9 @@ mod tests {
     #[test]
     fn a_termination_message_fits_whatever_it_says() {
         for text in ["x", "\"", "\u{1}", "ü😀"] {
-            let outcome = Outcome::Interrupted { message: text.repeat(5000) };
+            let outcome = Outcome::Interrupted {
+                message: text.repeat(5000),
+            };
             let json = termination_message(outcome);
             assert!(json.len() <= TERMINATION_BYTES, "{}", json.len());
             serde_json::from_slice::<Outcome>(&json).unwrap();

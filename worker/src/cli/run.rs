@@ -74,19 +74,30 @@ struct Summary<'a> {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Exit> {
-    let Arguments { file, input, output, format } = arguments;
+    let Arguments {
+        file,
+        input,
+        output,
+        format,
+    } = arguments;
     let bar = Bar::new();
     logs::start(if bar.is_hidden() { "warn" } else { "error" });
     let location = |argument: Option<String>| argument.as_deref().map(location_from_argument).transpose();
     let unusable = |error: io::Error| Exit::caused("the location can't be used", &error);
-    let overrides =
-        Overrides { input: location(input).map_err(unusable)?, output: location(output).map_err(unusable)? };
+    let overrides = Overrides {
+        input: location(input).map_err(unusable)?,
+        output: location(output).map_err(unusable)?,
+    };
     let mut manifest = job_file::read(&file, &overrides)?;
     manifest.metadata.uid = Some(Uuid::new_v4().to_string());
     let stop = stop::on_signals().map_err(|error| Exit::caused("failed to watch for signals", &error))?;
 
     let (job, report) = all_phases(manifest, &bar, &stop).await.map_err(|error| Exit {
-        code: if matches!(error, PhaseError::Refused { .. }) { EXIT_REFUSED } else { EXIT_INTERRUPTED },
+        code: if matches!(error, PhaseError::Refused { .. }) {
+            EXIT_REFUSED
+        } else {
+            EXIT_INTERRUPTED
+        },
         message: chain(&error),
     })?;
     bar.clear();
@@ -94,8 +105,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Exit> {
         Format::Text => text(&job, &report),
         Format::Json => json(&job, &report),
     };
-    io::stdout().write_all(summary.as_bytes()).map_err(|error| Exit::caused("failed to write to stdout", &error))?;
-    Ok(if report.within_policy { ExitCode::SUCCESS } else { EXIT_FAILED.into() })
+    io::stdout()
+        .write_all(summary.as_bytes())
+        .map_err(|error| Exit::caused("failed to write to stdout", &error))?;
+    Ok(if report.within_policy {
+        ExitCode::SUCCESS
+    } else {
+        EXIT_FAILED.into()
+    })
 }
 
 async fn all_phases(
@@ -108,7 +125,10 @@ async fn all_phases(
     let planned = bar.planning(&progress, job::plan::plan(&job, &progress, stop)).await?;
     // No other process works on this job: any name will do.
     let pod = "run";
-    let mut finished = ObjectCounts { total: planned.objects, ..ObjectCounts::default() };
+    let mut finished = ObjectCounts {
+        total: planned.objects,
+        ..ObjectCounts::default()
+    };
     for shard in 0..planned.shards {
         let progress = Progress::default();
         let work = job::shard::process(&job, shard, pod, &progress, stop);
@@ -126,7 +146,12 @@ fn state(report: &Report) -> &'static str {
 }
 
 fn text(job: &Job, report: &Report) -> String {
-    let ObjectCounts { total, done, skipped, failed } = report.objects;
+    let ObjectCounts {
+        total,
+        done,
+        skipped,
+        failed,
+    } = report.objects;
     let seconds = report.finished.duration_since(report.started).as_secs_f64();
     let mut text = format!(
         "{}: {} images, {} done, {} skipped, {} failed; {} read, {} written, {seconds:.1} s\n",
@@ -138,10 +163,22 @@ fn text(job: &Job, report: &Report) -> String {
         HumanBytes(report.bytes.input),
         HumanBytes(report.bytes.output),
     );
-    text += &format!("  outputs   {}\n  report    {}\n", plain(job.output_uri()), plain(job.report_uri()));
+    text += &format!(
+        "  outputs   {}\n  report    {}\n",
+        plain(job.output_uri()),
+        plain(job.report_uri())
+    );
     if failed > 0 {
-        let reasons: Vec<String> = report.reasons.iter().map(|(reason, n)| format!("{n} {reason}")).collect();
-        text += &format!("  failures  {}\n            {}\n", plain(job.failures_uri()), reasons.join(", "));
+        let reasons: Vec<String> = report
+            .reasons
+            .iter()
+            .map(|(reason, n)| format!("{n} {reason}"))
+            .collect();
+        text += &format!(
+            "  failures  {}\n            {}\n",
+            plain(job.failures_uri()),
+            reasons.join(", ")
+        );
     }
     text
 }

@@ -61,12 +61,20 @@ pub async fn report(job: &Job, progress: &Progress, stop: &CancellationToken) ->
     if let Some(bytes) = job.read(&job.layout.report()).await? {
         return parse(job, &bytes);
     }
-    let plan = plan::read(job).await?.ok_or_else(|| PhaseError::Unready("the job is not planned yet".to_owned()))?;
+    let plan = plan::read(job)
+        .await?
+        .ok_or_else(|| PhaseError::Unready("the job is not planned yet".to_owned()))?;
     let merged = tokio::select! {
         merged = merge::merge(job, &plan, progress) => merged?,
         () = stop.cancelled() => return Err(PhaseError::Stopped),
     };
-    let Merged { counts, renditions, reasons, failures, .. } = &merged;
+    let Merged {
+        counts,
+        renditions,
+        reasons,
+        failures,
+        ..
+    } = &merged;
     let report = Report {
         uid: plan.uid,
         name: plan.name,
@@ -77,12 +85,18 @@ pub async fn report(job: &Job, progress: &Progress, stop: &CancellationToken) ->
         bytes: counts.bytes,
         renditions: renditions.clone(),
         reasons: reasons.clone(),
-        within_policy: job.spec.failure_policy.max_failed.allows(counts.objects.failed, counts.objects.total),
+        within_policy: job
+            .spec
+            .failure_policy
+            .max_failed
+            .allows(counts.objects.failed, counts.objects.total),
     };
     let pictures = samples::pictures(job, &merged.samples).await;
     let page = html::page(job, &report, &merged, &pictures);
-    job.replace(job.layout.failures(), "application/jsonl", failures.clone()).await?;
-    job.replace(job.layout.report_html(), "text/html; charset=utf-8", page.into_bytes()).await?;
+    job.replace(job.layout.failures(), "application/jsonl", failures.clone())
+        .await?;
+    job.replace(job.layout.report_html(), "text/html; charset=utf-8", page.into_bytes())
+        .await?;
     let bytes = serde_json::to_vec_pretty(&report).expect("a report is plain data, which JSON can hold");
     match job.create(job.layout.report(), "application/json", bytes).await? {
         Some(bytes) => parse(job, &bytes),

@@ -105,7 +105,13 @@ impl Store {
         let backend = match uri.split_once("://") {
             Some(("file", path)) => Backend::File(FileStore::new(Path::new(path))?),
             Some(("s3", path)) => Backend::S3(S3Store::open(path, storage, mounts).boxed().await?),
-            _ => return Err(StorageError::invalid("open", uri, "a location begins with s3:// or file://")),
+            _ => {
+                return Err(StorageError::invalid(
+                    "open",
+                    uri,
+                    "a location begins with s3:// or file://",
+                ));
+            }
         };
         Ok(Self(backend))
     }

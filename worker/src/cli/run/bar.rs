@@ -26,7 +26,8 @@ impl Bar {
     /// Shows how many images are found while the plan is made.
     pub(super) async fn planning<T>(&self, progress: &Progress, work: impl Future<Output = T>) -> T {
         self.follow(work, || {
-            self.0.set_message(format!("listing images: {}", HumanCount(progress.now().objects.total)));
+            self.0
+                .set_message(format!("listing images: {}", HumanCount(progress.now().objects.total)));
             self.0.tick();
         })
         .await

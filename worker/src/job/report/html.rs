@@ -87,8 +87,17 @@ pub(super) fn page(job: &Job, report: &Report, merged: &Merged, samples: &[Sampl
             share("skipped", objects.skipped),
             share("failed", objects.failed),
         ],
-        renditions: job.spec.renditions.iter().map(|rendition| rendition_row(report, &rendition.name)).collect(),
-        reasons: report.reasons.iter().map(|(reason, n)| (reason.as_str(), count(*n))).collect(),
+        renditions: job
+            .spec
+            .renditions
+            .iter()
+            .map(|rendition| rendition_row(report, &rendition.name))
+            .collect(),
+        reasons: report
+            .reasons
+            .iter()
+            .map(|(reason, n)| (reason.as_str(), count(*n)))
+            .collect(),
         failed: merged.shown_failures.iter().filter_map(failed).collect(),
         not_shown: objects.failed.saturating_sub(SHOWN_FAILURES as u64),
         samples: samples.iter().map(shown).collect(),
@@ -100,14 +109,28 @@ pub(super) fn page(job: &Job, report: &Report, merged: &Merged, samples: &[Sampl
 
 fn rendition_row(report: &Report, name: &str) -> Vec<String> {
     let counts = report.renditions.get(name).copied().unwrap_or_default();
-    let mean = counts.bytes.checked_div(counts.written).map_or_else(|| "–".to_owned(), bytes);
-    vec![name.to_owned(), count(counts.written), count(counts.kept), bytes(counts.bytes), mean]
+    let mean = counts
+        .bytes
+        .checked_div(counts.written)
+        .map_or_else(|| "–".to_owned(), bytes);
+    vec![
+        name.to_owned(),
+        count(counts.written),
+        count(counts.kept),
+        bytes(counts.bytes),
+        mean,
+    ]
 }
 
 fn failed(row: &Row) -> Option<Failed<'_>> {
     let failure = row.failure.as_ref()?;
     let rendition = failure.rendition.as_deref().unwrap_or_default();
-    Some(Failed { key: &row.key, reason: &failure.reason, message: &failure.message, rendition })
+    Some(Failed {
+        key: &row.key,
+        reason: &failure.reason,
+        message: &failure.message,
+        rendition,
+    })
 }
 
 fn shown(sample: &Sample) -> Shown<'_> {
@@ -117,7 +140,10 @@ fn shown(sample: &Sample) -> Shown<'_> {
         size: format!("{} × {}", picture.size.0, picture.size.1),
         bytes: bytes(picture.bytes),
     });
-    Shown { key: &sample.key, pictures: pictures.collect() }
+    Shown {
+        key: &sample.key,
+        pictures: pictures.collect(),
+    }
 }
 
 fn extreme(row: &Row) -> (String, &str, String) {

@@ -54,7 +54,9 @@ pub(super) async fn merge(job: &Job, plan: &Plan, progress: &Progress) -> Result
     progress.expect(plan.objects);
     let mut merged = Merged::default();
     let shards = stream::iter(0u32..).zip(stream::iter(&plan.shards));
-    let mut shards = shards.map(|(shard, planned)| rows(job, shard, planned.objects)).buffered(READS);
+    let mut shards = shards
+        .map(|(shard, planned)| rows(job, shard, planned.objects))
+        .buffered(READS);
     while let Some(rows) = shards.try_next().await? {
         for row in rows {
             progress.add(&row);
@@ -63,7 +65,10 @@ pub(super) async fn merge(job: &Job, plan: &Plan, progress: &Progress) -> Result
     }
     let found = merged.counts.objects.finished();
     if found != plan.objects {
-        return Err(disagree(format!("the shards hold {found} images, the plan {}", plan.objects)));
+        return Err(disagree(format!(
+            "the shards hold {found} images, the plan {}",
+            plan.objects
+        )));
     }
     merged.counts.objects.total = found;
     Ok(merged)
@@ -77,17 +82,26 @@ async fn rows(job: &Job, shard: u32, planned: u64) -> Result<Vec<Row>, PhaseErro
     let checkpoints: Vec<Vec<Row>> = stream::iter(reads).buffered(READS).try_collect().await?;
     let counted = cover(done.checkpoints.iter().zip(checkpoints.iter().map(Vec::as_slice)));
     let mut seen = HashSet::new();
-    let mut rows: Vec<Row> = checkpoints.into_iter().flatten().filter(|row| seen.insert(row.row)).collect();
+    let mut rows: Vec<Row> = checkpoints
+        .into_iter()
+        .flatten()
+        .filter(|row| seen.insert(row.row))
+        .collect();
     rows.sort_unstable_by_key(|row| row.row);
     let complete = rows.len() as u64 == planned && rows.iter().zip(0..).all(|(row, n)| row.row == n);
     if !complete || counted != done {
-        return Err(disagree(format!("the rows of shard {shard} are not the ones it was finished with")));
+        return Err(disagree(format!(
+            "the rows of shard {shard} are not the ones it was finished with"
+        )));
     }
     Ok(rows)
 }
 
 fn disagree(message: String) -> PhaseError {
-    PhaseError::refused("ResultsDisagree", format!("{message}: files of the job were changed by others"))
+    PhaseError::refused(
+        "ResultsDisagree",
+        format!("{message}: files of the job were changed by others"),
+    )
 }
 
 impl Merged {
@@ -105,7 +119,12 @@ impl Merged {
         if let Some(failure) = &row.failure {
             *self.reasons.entry(failure.reason.clone()).or_default() += 1;
             let Row { key, size, etag, .. } = &row;
-            self.failures.extend(to_lines(&[FailureLine { key, size: *size, etag, failure }]));
+            self.failures.extend(to_lines(&[FailureLine {
+                key,
+                size: *size,
+                etag,
+                failure,
+            }]));
             if self.shown_failures.len() < SHOWN_FAILURES {
                 self.shown_failures.push(row.clone());
             }

@@ -51,7 +51,11 @@ pub(super) async fn pictures(job: &Job, rows: &[Row]) -> Vec<Sample> {
     let mut samples = Vec::new();
     for row in rows {
         let max = job.limits().bytes;
-        let source = job.input.get(&row.key, Some(&row.etag), max).await.map(|object| ("original".to_owned(), object));
+        let source = job
+            .input
+            .get(&row.key, Some(&row.etag), max)
+            .await
+            .map(|object| ("original".to_owned(), object));
         let mut objects = vec![source];
         for output in row.outputs.iter().take(RENDITIONS) {
             let object = job.output.get(&output.key, None, max).await;
@@ -69,7 +73,10 @@ pub(super) async fn pictures(job: &Job, rows: &[Row]) -> Vec<Sample> {
             }
         }
         if !pictures.is_empty() {
-            samples.push(Sample { key: row.key.clone(), pictures });
+            samples.push(Sample {
+                key: row.key.clone(),
+                pictures,
+            });
         }
     }
     samples
@@ -84,15 +91,31 @@ async fn picture(
     let limits = job.limits();
     let (header, small) = tokio::task::spawn_blocking(move || shrink(&object.bytes, &limits)).await??;
     let uri = format!("data:image/webp;base64,{}", BASE64_STANDARD.encode(small));
-    Ok(Picture { title, size: (header.width, header.height), bytes, uri })
+    Ok(Picture {
+        title,
+        size: (header.width, header.height),
+        bytes,
+        uri,
+    })
 }
 
 fn shrink(bytes: &Bytes, limits: &engine::Limits) -> Result<(Header, Vec<u8>), RenderError> {
-    let resize = Resize { width: Some(SIDE), height: Some(SIDE), fit: Fit::Inside, ..Resize::default() };
+    let resize = Resize {
+        width: Some(SIDE),
+        height: Some(SIDE),
+        fit: Fit::Inside,
+        ..Resize::default()
+    };
     let small = Rendition {
         name: "small".to_owned(),
-        steps: vec![Step { resize: Some(resize), ..Step::default() }],
-        encode: Encode { format: EncodeFormat::Webp, quality: 75 },
+        steps: vec![Step {
+            resize: Some(resize),
+            ..Step::default()
+        }],
+        encode: Encode {
+            format: EncodeFormat::Webp,
+            quality: 75,
+        },
     };
     let header = engine::probe(bytes)?;
     Ok((header, engine::render(bytes, &small, limits)?.bytes))

@@ -21,7 +21,13 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 /// The client that `storage` describes. Failed requests are not tried again here but in [`super::Policy`].
 pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<Client, Box<dyn Error + Send + Sync>> {
-    let Storage { endpoint, region, path_style, credentials, ca_bundle } = storage;
+    let Storage {
+        endpoint,
+        region,
+        path_style,
+        credentials,
+        ca_bundle,
+    } = storage;
     let ca = match (mounts, ca_bundle) {
         (Some(mounts), Some(ca)) => {
             let path = mounts.join("configmaps").join(&ca.config_map_name).join("ca.crt");
@@ -31,10 +37,17 @@ pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<
         (None, Some(_)) => env::var_os("AWS_CA_BUNDLE").map(fs::read).transpose()?,
         _ => None,
     };
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
-    let shared =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(http_client(ca)?).timeout_config(timeouts);
-    let shared = match region.clone().or_else(|| endpoint.as_ref().map(|_| region_of_environment())) {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .build();
+    let shared = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client(ca)?)
+        .timeout_config(timeouts);
+    let shared = match region
+        .clone()
+        .or_else(|| endpoint.as_ref().map(|_| region_of_environment()))
+    {
         Some(region) => shared.region(Region::new(region)),
         None => shared,
     };
@@ -50,16 +63,22 @@ pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<
         None => config,
     };
     let config = match (mounts, credentials) {
-        (Some(mounts), Some(secret)) => config
-            .identity_cache(IdentityCache::no_cache())
-            .credentials_provider(MountedCredentials::new(mounts.join("secrets").join(&secret.secret_name))),
+        (Some(mounts), Some(secret)) => {
+            config
+                .identity_cache(IdentityCache::no_cache())
+                .credentials_provider(MountedCredentials::new(
+                    mounts.join("secrets").join(&secret.secret_name),
+                ))
+        }
         _ => config,
     };
     Ok(Client::from_conf(config.build()))
 }
 
 fn region_of_environment() -> String {
-    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| env::var(name).ok());
+    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+        .into_iter()
+        .find_map(|name| env::var(name).ok());
     named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
