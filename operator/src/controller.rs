@@ -8,7 +8,7 @@ use std::{
 use futures::{StreamExt, future};
 use k8s_openapi::api::{
     batch::v1::Job,
-    core::v1::{ConfigMap, Pod, PodSpec},
+    core::v1::{Pod, PodSpec},
 };
 use kube::{
     Api, Client, ResourceExt,
@@ -62,7 +62,6 @@ pub async fn run(client: Client, config: &Config, metrics: Metrics, stop: Cancel
     let jobs: Api<Job> = Api::all(client.clone());
     let controller = Controller::new_with(imagejobs, watcher::Config::default(), resource)
         .owns(jobs, ours.clone())
-        .owns(Api::<ConfigMap>::all(client.clone()), ours.clone())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(reconcile, retry, context.clone())

@@ -26,7 +26,7 @@ const NAME: &str = "collodion-operator";
 /// A Lease that was not renewed for so long may be taken.
 const DURATION: Duration = Duration::from_secs(15);
 /// A leader that could not renew for so long gives up: before anyone else may take the Lease.
-const RENEW_DEADLINE: Duration = Duration::from_secs(12);
+const RENEW_DEADLINE: Duration = Duration::from_secs(14);
 /// How often a leader renews.
 const RENEW: Duration = Duration::from_secs(5);
 /// How soon a leader tries again that could not renew.

@@ -1,6 +1,6 @@
 //! `collodion-operator`: waits to be the leader, then reconciles ImageJobs until it is told to stop.
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
@@ -18,17 +18,22 @@ use tracing_subscriber::EnvFilter;
 const SHUTDOWN: Duration = Duration::from_secs(20);
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
     let config = Config::parse();
-    let filter = EnvFilter::try_new(&config.log).context("failed to read --log")?;
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_span_list(false)
-        .with_env_filter(filter)
+        .with_env_filter(EnvFilter::new(&config.log))
         .with_writer(std::io::stderr)
         .init();
-    run(config).await
+    match run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the operator ends");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

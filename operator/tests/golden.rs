@@ -48,15 +48,18 @@ fn a_snapshot_is_read_back_as_it_was() {
 }
 
 fn snapshot(name: &str) -> Snapshot {
-    let text = fs::read_to_string(golden(&format!("{name}-imagejob"))).unwrap();
-    let job: ImageJob = serde_saphyr::from_str(&text).unwrap();
+    let text = fs::read_to_string(golden(&format!("{name}-imagejob"))).expect("the manifest is there");
+    let job: ImageJob = serde_saphyr::from_str(&text).expect("the manifest is an ImageJob");
     Snapshot::new(&job, "registry.example/collodion/worker:1.2.3")
 }
 
 fn check(name: &str, object: &impl Serialize) {
-    let (path, built) = (golden(name), serde_saphyr::to_string(object).unwrap());
+    let (path, built) = (
+        golden(name),
+        serde_saphyr::to_string(object).expect("the object serializes"),
+    );
     if env::var_os("UPDATE_GOLDEN").is_some() {
-        fs::write(&path, &built).unwrap();
+        fs::write(&path, &built).expect("the golden file can be written");
     }
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert!(

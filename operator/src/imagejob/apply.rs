@@ -71,6 +71,27 @@ impl Error {
             Self::Patch { .. } => "Patch",
         }
     }
+
+    /// What the API server said when it understood and refused (a quota, an admission rule, a missing right): trying
+    /// again does not help until somebody changes something. None for everything that passes by itself.
+    pub fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Create {
+                source: kube::Error::Api(status),
+                ..
+            }
+            | Self::Delete {
+                source: kube::Error::Api(status),
+                ..
+            }
+            | Self::Patch {
+                source: kube::Error::Api(status),
+                ..
+            } if status.is_forbidden() || status.is_invalid() => Some(format!("{self}: {}", status.message)),
+            Self::Foreign { .. } => Some(self.to_string()),
+            Self::Create { .. } | Self::Delete { .. } | Self::Patch { .. } => None,
+        }
+    }
 }
 
 /// Makes and deletes what the decision says, and passes changes of suspend and parallelism on.

@@ -239,10 +239,12 @@ fn barren(job: &Job, pods: &[Arc<Pod>], now: Timestamp) -> bool {
     pods.is_empty() && old && !suspended && !facts::finished(job)
 }
 
-/// The last warning event about an object. None if there is none or it can't be had: it only explains.
+/// The last warning event about an object, but for those of the scheduler, which the pod itself tells too. None if there is none or it can't be had: it only explains.
 async fn last_warning(client: &Client, namespace: &str, uid: &str) -> Option<String> {
     let api: Api<Event> = Api::namespaced(client.clone(), namespace);
-    let params = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning"));
+    let params = ListParams::default().fields(&format!(
+        "involvedObject.uid={uid},type=Warning,reason!=FailedScheduling"
+    ));
     let found = api
         .list(&params)
         .await

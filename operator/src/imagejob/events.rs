@@ -4,7 +4,10 @@
 use collodion_crds::ImageJobStatus;
 use kube::runtime::events::{Event, EventType};
 
-use super::status::{condition, is_true};
+use super::{
+    conditions::{condition, is_true},
+    numbers::counted,
+};
 
 /// The events that tell how a status differs from the one before.
 pub fn between(old: &ImageJobStatus, new: &ImageJobStatus) -> Vec<Event> {
@@ -30,7 +33,7 @@ pub fn between(old: &ImageJobStatus, new: &ImageJobStatus) -> Vec<Event> {
                 EventType::Normal,
                 "Planned",
                 "Plan",
-                &format!("{objects} images in {shards} shards"),
+                &format!("{} in {}", counted(objects, "image"), counted(shards, "shard")),
             ));
         }
         let after = after.unwrap_or_default();
@@ -72,5 +75,63 @@ fn event(type_: EventType, reason: &str, action: &str, note: &str) -> Event {
         action: action.to_owned(),
         note: Some(note[..end].to_owned()),
         secondary: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::imagejob::conditions::Draft;
+    use k8s_openapi::jiff::Timestamp;
+
+    fn status(conditions: &[(&str, bool, &str)]) -> ImageJobStatus {
+        let mut status = ImageJobStatus::default();
+        let mut draft = Draft::new(&mut status, Some(1), Timestamp::UNIX_EPOCH);
+        conditions
+            .iter()
+            .for_each(|(type_, value, reason)| draft.set(type_, *value, reason, "why"));
+        status
+    }
+
+    fn told(old: &ImageJobStatus, new: &ImageJobStatus) -> Vec<String> {
+        between(old, new)
+            .into_iter()
+            .map(|event| format!("{:?} {}", event.type_, event.reason))
+            .collect()
+    }
+
+    #[test]
+    fn each_change_is_told_once() {
+        let none = ImageJobStatus::default();
+        let planning = status(&[("Ready", false, "Planning"), ("Suspended", false, "Running")]);
+        let stuck = status(&[("Ready", false, "Planning"), ("Stalled", true, "Unschedulable")]);
+        let processing = status(&[("Ready", false, "Processing")]);
+        let suspended = status(&[("Ready", false, "Suspended"), ("Suspended", true, "Suspended")]);
+        let complete = status(&[("Ready", true, "Complete"), ("Complete", true, "Complete")]);
+        let failed = status(&[
+            ("Ready", false, "Failed"),
+            ("Stalled", true, "NoInput"),
+            ("Failed", true, "NoInput"),
+        ]);
+        for (old, new, events) in [
+            (&none, &planning, vec!["Normal Planning"]),
+            (&planning, &planning, vec![]),
+            (&planning, &stuck, vec!["Warning Unschedulable"]),
+            (&stuck, &stuck, vec![]),
+            (&planning, &processing, vec!["Normal Planned", "Normal Processing"]),
+            (&processing, &suspended, vec!["Normal Suspended"]),
+            (&suspended, &processing, vec!["Normal Resumed"]),
+            (&processing, &complete, vec!["Normal Complete"]),
+            (&planning, &failed, vec!["Warning NoInput"]),
+            (&failed, &failed, vec![]),
+        ] {
+            assert_eq!(told(old, new), events, "{old:?} {new:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_note_is_cut_between_characters() {
+        let event = event(EventType::Normal, "Long", "Test", &"ü".repeat(2000));
+        assert!(event.note.is_some_and(|note| note.len() <= 1000));
     }
 }

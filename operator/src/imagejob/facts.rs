@@ -7,10 +7,10 @@ use k8s_openapi::{
 };
 
 use super::{
-    Phase,
+    Phase, conditions,
     dereference::Children,
     phase::{Child, Facts, Planned},
-    pods, status,
+    pods,
 };
 
 /// The facts of a job that is not over.
@@ -51,7 +51,7 @@ pub fn time_left(job: &ImageJob, now: Timestamp) -> Option<SignedDuration> {
     let seconds = job.spec.active_deadline_seconds.filter(|_| !job.spec.suspend)?;
     let status = job.status.as_ref()?;
     let started = status.start_time.as_ref()?.0;
-    let resumed = status::condition(status, "Suspended")
+    let resumed = conditions::condition(status, "Suspended")
         .filter(|c| c.status == "False")
         .map(|c| c.last_transition_time.0);
     let since = resumed.map_or(started, |resumed| resumed.max(started));
@@ -91,4 +91,33 @@ fn condition<'a>(job: &'a Job, type_: &str) -> Option<&'a str> {
     let conditions = job.status.as_ref()?.conditions.as_ref()?;
     let condition = conditions.iter().find(|c| c.type_ == type_ && c.status == "True")?;
     Some(condition.message.as_deref().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_deadline_runs_from_the_start_or_the_last_resumption_and_not_while_suspended() {
+        let job = |suspend, resumed: &str| -> ImageJob {
+            let condition = json!({
+                "type": "Suspended", "status": "False", "reason": "Running", "message": "", "lastTransitionTime": resumed,
+            });
+            serde_json::from_value(json!({
+                "apiVersion": "collodion.dev/v1alpha1", "kind": "ImageJob", "metadata": {},
+                "spec": {
+                    "input": {"location": "s3://a/"}, "output": {"location": "s3://b/"}, "renditions": [],
+                    "suspend": suspend, "activeDeadlineSeconds": 60,
+                },
+                "status": {"startTime": "2025-01-01T00:00:00Z", "conditions": [condition]},
+            }))
+            .unwrap()
+        };
+        let now = "2025-01-01T00:00:50Z".parse().unwrap();
+        let left = |job| time_left(&job, now).map(|left| left.as_secs());
+        assert_eq!(left(job(false, "2025-01-01T00:00:00Z")), Some(10));
+        assert_eq!(left(job(false, "2025-01-01T00:00:40Z")), Some(50));
+        assert_eq!(left(job(true, "2025-01-01T00:00:00Z")), None);
+    }
 }

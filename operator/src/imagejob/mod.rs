@@ -3,10 +3,12 @@
 
 pub mod apply;
 pub mod build;
+pub mod conditions;
 pub mod dereference;
 pub mod events;
 pub mod facts;
 pub mod memory;
+pub mod numbers;
 pub mod phase;
 pub mod pods;
 pub mod progress;
@@ -90,13 +92,13 @@ pub async fn reconcile(seen: Arc<DynamicObject>, context: Arc<Context>) -> Resul
             context.memory.forget(&namespace, &name);
             Ok(Action::await_change())
         }
+        Subject::Malformed { status, .. } if conditions::is_terminal(&status) => Ok(Action::await_change()),
         Subject::Malformed {
             metadata,
             status,
             error,
         } => {
-            let now = Timestamp::now();
-            let new = status::invalid(&metadata, &status, &Invalid::Spec(error), now);
+            let new = status::invalid(&metadata, &status, &Invalid::Spec(error), Timestamp::now());
             if new != *status {
                 // Told before it is written: such an object may be too broken to take a status.
                 tell(&seen.object_ref(&resource()), &status, &new, &context).await;
@@ -104,7 +106,9 @@ pub async fn reconcile(seen: Arc<DynamicObject>, context: Arc<Context>) -> Resul
             }
             Ok(Action::requeue(IDLE))
         }
-        Subject::Found(job) if status::is_terminal(&job) => conclude(&job, &context).await,
+        Subject::Found(job) if job.status.as_ref().is_some_and(conditions::is_terminal) => {
+            conclude(&job, &context).await
+        }
         Subject::Found(job) => advance(&job, &context).await,
     }
 }
@@ -126,7 +130,25 @@ async fn advance(job: &ImageJob, context: &Context) -> Result<Action, Error> {
         suspend: job.spec.suspend,
         parallelism: job.spec.parallelism,
     };
-    apply::carry_out(&context.client, &decision, &snapshot, live, &children).await?;
+    if let Err(error) = apply::carry_out(&context.client, &decision, &snapshot, live, &children).await {
+        if let Some(message) = error.refusal() {
+            let obstacle = Some(pods::Obstacle {
+                reason: "Refused",
+                message,
+            });
+            let (remark, measured) = (None, None);
+            let new = status::next(&Situation {
+                job,
+                decision: &decision,
+                obstacle,
+                remark,
+                measured,
+                now,
+            });
+            publish(job, &new, context).await?;
+        }
+        return Err(error.into());
+    }
 
     let (obstacle, remark) = trouble(&children, now);
     let measured = measure(job, &decision, &children, context, now).await;
@@ -201,7 +223,7 @@ fn trouble(children: &Children, now: Timestamp) -> (Option<pods::Obstacle>, Opti
                 message,
             })
         });
-    let interruption = pods::interruption(children.pods.iter().map(AsRef::as_ref));
+    let interruption = pods::interruption(children.pods.iter().map(AsRef::as_ref), now);
     match obstacle {
         Some(obstacle) if children.pods.iter().any(|pod| pods::life(pod) == "Running") => {
             (None, Some(obstacle.message))
@@ -217,7 +239,7 @@ async fn measure(
     children: &Children,
     context: &Context,
     now: Timestamp,
-) -> Option<status::Measured> {
+) -> Option<numbers::Measured> {
     let process = children.process.as_ref()?;
     if !matches!(decision, Decision::Wait(Phase::Process) | Decision::Report) {
         return None;

@@ -14,6 +14,9 @@ pub const CONTAINER: &str = "worker";
 /// How long a pod may wait for a node or its volumes before that counts as an obstacle.
 pub const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
 
+/// How long the end of a pod is worth a remark; by then its successor has been at work for a while.
+const NEWS: SignedDuration = SignedDuration::from_mins(10);
+
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
 /// What keeps a pod from starting.
@@ -52,16 +55,18 @@ pub fn refusal<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Failure> {
     })
 }
 
-/// Why the pod that failed last did so.
-pub fn interruption<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<String> {
+/// Why the pod that failed last did so, if that is news.
+pub fn interruption<'a>(pods: impl IntoIterator<Item = &'a Pod>, now: Timestamp) -> Option<String> {
     let failed = pods.into_iter().filter(|pod| life(pod) == "Failed");
-    let last = failed.max_by_key(|pod| {
+    let ended = |pod: &Pod| {
         terminated(pod)
             .and_then(|state| state.finished_at.as_ref())
             .map(|time| time.0)
-    })?;
+    };
+    let last = failed.max_by_key(|pod| ended(pod))?;
+    let recent = ended(last).is_none_or(|ended| now.duration_since(ended) < NEWS);
     let name = last.metadata.name.as_deref().unwrap_or_default();
-    Some(format!("pod {name} ended early: {}", last_words(last)))
+    recent.then(|| format!("pod {name} ended early: {}", last_words(last)))
 }
 
 fn last_words(pod: &Pod) -> String {
@@ -180,5 +185,165 @@ fn shorten(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn pod(status: Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": "p", "creationTimestamp": "2025-01-01T00:00:00Z",
+                "annotations": {"batch.kubernetes.io/job-completion-index": "7"},
+            },
+            "spec": {"containers": [{"name": CONTAINER, "image": "worker:1"}]},
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn ended(code: i32, reason: &str, message: &str, at: &str) -> Pod {
+        let state = json!({"exitCode": code, "reason": reason, "message": message, "finishedAt": at});
+        pod(json!({
+            "phase": if code == 0 { "Succeeded" } else { "Failed" },
+            "containerStatuses": [
+                {"name": CONTAINER, "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": {"terminated": state}},
+            ],
+        }))
+    }
+
+    fn waiting(reason: &str, message: Option<&str>) -> Pod {
+        let state = json!({"reason": reason, "message": message});
+        pod(json!({
+            "phase": "Pending",
+            "containerStatuses": [
+                {"name": CONTAINER, "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": {"waiting": state}},
+            ],
+        }))
+    }
+
+    fn after(seconds: i64) -> Timestamp {
+        "2025-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+    }
+
+    #[test]
+    fn last_words_are_read_by_index() {
+        let done = ended(
+            0,
+            "Completed",
+            r#"{"outcome":"planned","shards":2,"objects":9,"bytes":90}"#,
+            "2025-01-01T00:01:00Z",
+        );
+        assert_eq!(
+            outcome(&done),
+            Some(Outcome::Planned {
+                shards: 2,
+                objects: 9,
+                bytes: 90
+            })
+        );
+        assert_eq!(index(&done), Some(7));
+        assert_eq!(outcome(&ended(0, "Completed", "no json", "2025-01-01T00:01:00Z")), None);
+    }
+
+    #[test]
+    fn a_refusal_is_found_among_other_pods() {
+        let words = r#"{"outcome":"refused","reason":"InputNotFound","message":"no bucket"}"#;
+        let pods = [
+            ended(1, "Error", "", "2025-01-01T00:01:00Z"),
+            ended(2, "Error", words, "2025-01-01T00:02:00Z"),
+        ];
+        let failure = Failure {
+            reason: "InputNotFound".to_owned(),
+            message: "no bucket".to_owned(),
+        };
+        assert_eq!(refusal(&pods), Some(failure));
+        assert_eq!(refusal(&pods[..1]), None);
+    }
+
+    #[test]
+    fn the_latest_failure_explains_an_interruption() {
+        let interrupted = r#"{"outcome":"interrupted","message":"the store answered 503"}"#;
+        let first = ended(1, "Error", interrupted, "2025-01-01T00:01:00Z");
+        let panicked = ended(101, "Error", "some log\nthread panicked at x", "2025-01-01T00:02:00Z");
+        let killed = ended(137, "OOMKilled", "", "2025-01-01T00:03:00Z");
+        let why = |pods: &[Pod]| interruption(pods, after(200)).unwrap();
+        assert_eq!(
+            why(std::slice::from_ref(&first)),
+            "pod p ended early: the store answered 503"
+        );
+        assert_eq!(
+            why(&[first.clone(), panicked.clone()]),
+            "pod p ended early: exit code 101, thread panicked at x"
+        );
+        assert!(why(&[killed, first, panicked]).contains("more memory"));
+        assert_eq!(
+            interruption(&[ended(0, "Completed", "", "2025-01-01T00:01:00Z")], after(200)),
+            None
+        );
+        assert_eq!(
+            interruption(&[ended(1, "Error", "", "2025-01-01T00:01:00Z")], after(2000)),
+            None
+        );
+    }
+
+    #[test]
+    fn what_keeps_a_pod_from_starting_is_named_with_what_to_do() {
+        let unschedulable = pod(json!({
+            "phase": "Pending",
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes are available"},
+            ],
+        }));
+        let mount = "MountVolume.SetUp failed for volume \"secret-0\" : secret \"s3\" not found";
+        for (pod, seconds, warning, reason, words) in [
+            (
+                &unschedulable,
+                20,
+                None,
+                "Unschedulable",
+                "0/3 nodes are available; add or free nodes",
+            ),
+            (
+                &waiting("ImagePullBackOff", Some("not found")),
+                1,
+                None,
+                "ImagePullFailed",
+                "image worker:1: not found",
+            ),
+            (
+                &waiting("CreateContainerConfigError", Some("no uid")),
+                1,
+                None,
+                "PodCannotStart",
+                "no uid",
+            ),
+            (
+                &waiting("ContainerCreating", None),
+                20,
+                Some(mount),
+                "PodCannotStart",
+                "secret \"s3\" not found",
+            ),
+        ] {
+            let found = obstacle(pod, after(seconds), warning).unwrap();
+            assert_eq!(found.reason, reason);
+            assert!(found.message.contains(words), "{}", found.message);
+        }
+    }
+
+    #[test]
+    fn a_pod_gets_some_time_before_its_wait_is_an_obstacle() {
+        let creating = waiting("ContainerCreating", None);
+        assert_eq!(obstacle(&creating, after(5), Some("not yet")), None);
+        assert!(!stuck(&creating, after(5)) && stuck(&creating, after(20)));
+        assert_eq!(obstacle(&creating, after(20), None), None);
+        assert_eq!(
+            obstacle(&pod(json!({"phase": "Running"})), after(99), Some("old")),
+            None
+        );
     }
 }

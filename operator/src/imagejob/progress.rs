@@ -25,8 +25,8 @@ use k8s_openapi::{
 use super::{
     facts,
     memory::{Entry, Heard, Pace},
+    numbers::Measured,
     pods,
-    status::Measured,
 };
 
 /// Time for one pod to answer.
@@ -174,4 +174,113 @@ fn rate(entry: &mut Entry, job: &ImageJob, process: &Job, finished: u64, now: Ti
     });
     let seconds = now.duration_since(pace.since).as_secs_f64();
     (seconds >= 1.0 && finished > pace.finished).then(|| (finished - pace.finished) as f64 / seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(index: i32, phase: &str, done: Option<u64>) -> Arc<Pod> {
+        let outcome = done.map(|done| serde_json::to_string(&Outcome::Processed(progress(done))).unwrap());
+        let state = json!({"terminated": {"exitCode": 0, "message": outcome}});
+        let pod = json!({
+            "metadata": {"labels": {"batch.kubernetes.io/job-completion-index": index.to_string()}},
+            "status": {
+                "phase": phase,
+                "podIP": format!("10.0.0.{index}"),
+                "containerStatuses": [
+                    {"name": pods::CONTAINER, "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state},
+                ],
+            },
+        });
+        Arc::new(serde_json::from_value(pod).unwrap())
+    }
+
+    fn progress(done: u64) -> Progress {
+        let objects = ObjectCounts {
+            total: 10,
+            done,
+            ..ObjectCounts::default()
+        };
+        Progress {
+            objects,
+            bytes: ByteCounts {
+                input: done * 100,
+                output: done,
+            },
+        }
+    }
+
+    fn job(suspend: bool) -> ImageJob {
+        let spec = json!({
+            "input": {"location": "s3://a/"}, "output": {"location": "s3://b/"}, "renditions": [], "suspend": suspend,
+        });
+        ImageJob::new("web", serde_json::from_value(spec).unwrap())
+    }
+
+    fn process() -> Job {
+        serde_json::from_value(json!({
+            "metadata": {"annotations": {super::super::build::PLAN: r#"{"outcome":"planned","shards":3,"objects":30,"bytes":1}"#}},
+            "spec": {"completions": 3, "template": {}},
+            "status": {"succeeded": 1, "startTime": "2025-01-01T00:00:00Z"},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn counts_add_up_over_answers_last_words_and_what_is_remembered() {
+        let mut entry = Entry::default();
+        let now = "2025-01-01T00:00:10Z".parse().unwrap();
+        learn(
+            &mut entry,
+            &[],
+            vec![(0, progress(4)), (1, progress(6))],
+            Instant::now(),
+        );
+        // The pod of shard 0 is gone and its next one starts behind; shard 1 has ended, 2 does not answer.
+        learn(
+            &mut entry,
+            &[pod(1, "Succeeded", Some(10)), pod(2, "Running", None)],
+            vec![(0, progress(3))],
+            Instant::now(),
+        );
+        let Measured {
+            objects,
+            bytes,
+            shards,
+            rate,
+        } = measure(&mut entry, &job(false), &process(), now);
+        assert_eq!(
+            (objects.total, objects.done, bytes.input, bytes.output),
+            (30, 14, 1400, 14)
+        );
+        assert_eq!((shards.total, shards.done, rate), (3, 1, Some(1.4)));
+    }
+
+    #[test]
+    fn speed_is_measured_anew_after_a_pause() {
+        let mut entry = Entry::default();
+        let at = |seconds: i64| Timestamp::from_second(1_735_689_600 + seconds).unwrap();
+        learn(&mut entry, &[], vec![(0, progress(4))], Instant::now());
+        assert_eq!(measure(&mut entry, &job(true), &process(), at(100)).rate, None);
+        learn(&mut entry, &[], vec![(0, progress(8))], Instant::now());
+        assert_eq!(measure(&mut entry, &job(false), &process(), at(102)).rate, Some(2.0));
+    }
+
+    #[test]
+    fn pods_that_were_not_heard_of_for_longest_are_asked_first() {
+        let mut entry = Entry::default();
+        let now = Instant::now();
+        learn(&mut entry, &[], vec![(0, progress(1))], now + Duration::from_secs(1));
+        learn(&mut entry, &[], vec![(1, progress(1))], now);
+        let pods = [
+            pod(0, "Running", None),
+            pod(1, "Running", None),
+            pod(2, "Running", None),
+            pod(3, "Pending", None),
+        ];
+        let order: Vec<i32> = targets(&pods, &entry).into_iter().map(|(index, _)| index).collect();
+        assert_eq!(order, [2, 1, 0]);
+    }
 }

@@ -3,9 +3,9 @@
 //! Conditions follow kstatus, so that Flux and kpt can wait for a job: Reconciling while it goes on, Stalled when
 //! someone has to do something, Ready once it is complete. Complete and Failed appear once and for ever.
 
-use collodion_crds::{ByteCounts, ImageJob, ImageJobStatus, ObjectCounts, ShardCounts};
+use collodion_crds::{ImageJob, ImageJobStatus, ObjectCounts};
 use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time},
+    apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta},
     jiff::{SignedDuration, Timestamp},
 };
 use kube::{
@@ -17,8 +17,10 @@ use serde_json::json;
 use super::{
     Phase,
     build::MANAGER,
+    conditions::{Draft, time},
     dereference::imagejobs,
-    phase::{Decision, Failure, Planned, Reported},
+    numbers::{Measured, count, counted, measure},
+    phase::{Decision, Failure, Reported},
     pods::Obstacle,
     validate::Invalid,
 };
@@ -44,19 +46,6 @@ impl Error {
     }
 }
 
-/// How far processing is.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measured {
-    /// Images.
-    pub objects: ObjectCounts,
-    /// Bytes.
-    pub bytes: ByteCounts,
-    /// Shards.
-    pub shards: ShardCounts,
-    /// Images a second.
-    pub rate: Option<f64>,
-}
-
 /// Everything that a status is made from, beside the one before.
 #[derive(Debug)]
 pub struct Situation<'a> {
@@ -72,23 +61,6 @@ pub struct Situation<'a> {
     pub measured: Option<Measured>,
     /// Now.
     pub now: Timestamp,
-}
-
-/// A condition of a status by its type.
-pub fn condition<'a>(status: &'a ImageJobStatus, type_: &str) -> Option<&'a Condition> {
-    status.conditions.iter().find(|condition| condition.type_ == type_)
-}
-
-/// Whether a condition of a status is true.
-pub fn is_true(status: &ImageJobStatus, type_: &str) -> bool {
-    condition(status, type_).is_some_and(|condition| condition.status == "True")
-}
-
-/// Whether a job is over, and so never runs again.
-pub fn is_terminal(job: &ImageJob) -> bool {
-    job.status
-        .as_ref()
-        .is_some_and(|status| is_true(status, "Complete") || is_true(status, "Failed"))
 }
 
 /// The status of a job that can't be worked on as it is.
@@ -302,7 +274,10 @@ fn describe(job: &ImageJob, decision: &Decision, status: &ImageJobStatus) -> (&'
                 shards.done, shards.total, job.spec.parallelism
             ),
         ),
-        Some(Phase::Report) => ("Reporting", format!("merging the results of {} shards", shards.total)),
+        Some(Phase::Report) => (
+            "Reporting",
+            format!("merging the results of {}", counted(shards.total, "shard")),
+        ),
     }
 }
 
@@ -313,147 +288,12 @@ fn summary(reported: &Reported) -> String {
         skipped,
         failed,
     } = reported.objects;
+    let images = counted(total, "image");
     format!(
-        "{total} images: {done} done, {skipped} skipped, {failed} failed; see {}",
+        "{images}: {done} done, {skipped} skipped, {failed} failed; see {}",
         reported.report
     )
 }
 
-/// The report's word is final.
-fn count(status: &mut ImageJobStatus, reported: &Reported) {
-    let Reported {
-        objects,
-        bytes,
-        within_policy: _,
-        report,
-    } = reported;
-    status.objects = Some(*objects);
-    status.bytes = Some(*bytes);
-    status.report = Some(report.clone());
-    status.progress = Some(percent(objects));
-    if let Some(shards) = &mut status.shards {
-        shards.done = shards.total;
-    }
-}
-
-/// Counts of a running phase never go back: what a lost pod had told stays told.
-fn measure(status: &mut ImageJobStatus, decision: &Decision, measured: Option<Measured>, now: Timestamp) {
-    if let Decision::Process(Planned {
-        shards,
-        objects,
-        bytes: _,
-    }) = decision
-    {
-        let told = status.objects.unwrap_or_default();
-        status.objects = Some(ObjectCounts {
-            total: *objects,
-            ..told
-        });
-        status.shards = Some(ShardCounts {
-            total: u64::from(*shards),
-            done: status.shards.unwrap_or_default().done,
-        });
-    }
-    if let Some(Measured {
-        objects,
-        bytes,
-        shards,
-        rate,
-    }) = measured
-    {
-        let ObjectCounts {
-            total,
-            done,
-            skipped,
-            failed,
-        } = objects;
-        let told = status.objects.unwrap_or_default();
-        let (done, skipped, failed) = (done.max(told.done), skipped.max(told.skipped), failed.max(told.failed));
-        status.objects = Some(ObjectCounts {
-            total,
-            done,
-            skipped,
-            failed,
-        });
-        let told = status.bytes.unwrap_or_default();
-        status.bytes = Some(ByteCounts {
-            input: bytes.input.max(told.input),
-            output: bytes.output.max(told.output),
-        });
-        status.shards = Some(ShardCounts {
-            done: shards.done.max(status.shards.unwrap_or_default().done),
-            ..shards
-        });
-        status.throughput = rate.map(speed);
-        status.eta = rate.and_then(|rate| eta(status.objects?, rate, now));
-    }
-    if matches!(decision.phase(), Some(Phase::Report)) {
-        status.eta = None;
-    }
-    status.progress = status.objects.as_ref().map(percent);
-}
-
-fn percent(objects: &ObjectCounts) -> String {
-    let share = (u128::from(objects.finished()) * 100)
-        .checked_div(u128::from(objects.total))
-        .unwrap_or(100);
-    format!("{}%", share.min(100))
-}
-
-fn speed(rate: f64) -> String {
-    if rate < 1.0 {
-        format!("{rate:.2}/s")
-    } else {
-        format!("{rate:.1}/s")
-    }
-}
-
-fn eta(objects: ObjectCounts, rate: f64, now: Timestamp) -> Option<Time> {
-    let left = objects.total.saturating_sub(objects.finished());
-    let seconds = left as f64 / rate;
-    let year = 366.0 * 86400.0;
-    (rate > 0.0 && seconds < year).then(|| time(now + SignedDuration::from_secs(seconds as i64)))
-}
-
-/// Seconds suffice, and survive being stored.
-fn time(now: Timestamp) -> Time {
-    Time(Timestamp::from_second(now.as_second()).unwrap_or(now))
-}
-
-/// Conditions being set.
-struct Draft<'a> {
-    conditions: &'a mut Vec<Condition>,
-    generation: Option<i64>,
-    now: Timestamp,
-}
-
-impl<'a> Draft<'a> {
-    fn new(status: &'a mut ImageJobStatus, generation: Option<i64>, now: Timestamp) -> Self {
-        status.observed_generation = generation;
-        Self {
-            conditions: &mut status.conditions,
-            generation,
-            now,
-        }
-    }
-
-    fn set(&mut self, type_: &str, value: bool, reason: &str, message: &str) {
-        let value = if value { "True" } else { "False" };
-        let before = self.conditions.iter().position(|condition| condition.type_ == type_);
-        let unchanged = before
-            .map(|i| &self.conditions[i])
-            .filter(|condition| condition.status == value);
-        let condition = Condition {
-            type_: type_.to_owned(),
-            status: value.to_owned(),
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            observed_generation: self.generation,
-            last_transition_time: unchanged.map_or_else(|| time(self.now), |c| c.last_transition_time.clone()),
-        };
-        match before {
-            Some(i) => self.conditions[i] = condition,
-            None => self.conditions.push(condition),
-        }
-    }
-}
+#[cfg(test)]
+mod tests;
