@@ -356,7 +356,8 @@ impl Handle {
         let read = |jpeg: &[u8]| unsafe { raw::tj3DecompressHeader(self.0, jpeg.as_ptr(), jpeg.len() as raw::size_t) };
         match self.check(read(jpeg)) {
             Ok(()) => Ok(()),
-            Err(fault) if fault.warning => Ok(()),
+            // A warning leaves the header read, unless the file ended before it.
+            Err(fault) if fault.warning && self.get(raw::TJPARAM_TJPARAM_JPEGWIDTH) > 0 => Ok(()),
             Err(fatal) => {
                 // An error often follows from what was only a warning, such as the early end of the file: name that.
                 self.set(raw::TJPARAM_TJPARAM_STOPONWARNING, 1)?;
