@@ -161,7 +161,7 @@ fn sixteen_bits_palettes_and_interlacing_are_read() {
     assert_eq!(pixels(&palette).data, [1, 2, 3, 255, 40, 50, 60, 128, 7, 8, 9, 255]);
 
     let interlaced = std::fs::read(super::support::golden_path("sources/interlaced.png")).unwrap();
-    let pixel = |at: u32| [at % 37 * 6, at / 37 * 8, at % 37 ^ at / 37].map(|value| value as u8);
+    let pixel = |at: u32| [at % 37 * 6, at / 37 * 8, (at % 37) ^ (at / 37)].map(|value| value as u8);
     let data = (0..37 * 29).flat_map(pixel).collect();
     assert!(
         pixels(&interlaced)

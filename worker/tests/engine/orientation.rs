@@ -59,6 +59,14 @@ const STEPS: [&str; 4] = [
     r#"[{"crop": {"width": 111, "height": 133, "x": 31, "y": 17}}, {"resize": {"width": 90}}]"#,
 ];
 
+/// Encodings, and the least that a rendition scores in them against that of the upright file. The files that are
+/// compared were each compressed on their own, turned, and at these sizes chroma at 4:2:0 weighs much.
+const ENCODINGS: [(&str, f64); 3] = [
+    (r#"{"format": "png"}"#, 75.0),
+    (r#"{"format": "webp", "quality": 95}"#, 75.0),
+    (r#"{"quality": 95}"#, 67.0),
+];
+
 #[test]
 fn all_eight_orientations_of_a_jpeg_render_to_the_upright_picture() {
     let upright = upright();
@@ -69,24 +77,18 @@ fn all_eight_orientations_of_a_jpeg_render_to_the_upright_picture() {
         Subsamp::Sub1x2,
         Subsamp::Sub4x1,
     ] {
-        // 4:1:1 stored on its side has its coarse axis on the other side.
-        let least = if subsampling == Subsamp::Sub4x1 { 70.0 } else { 82.0 };
         for steps in STEPS {
-            for encode in [
-                r#"{"quality": 95}"#,
-                r#"{"format": "png"}"#,
-                r#"{"format": "webp", "quality": 95}"#,
-            ] {
+            for (encode, least) in ENCODINGS {
                 let reference = rgb(&draw(&write_jpeg(&upright, subsampling), steps, encode).bytes);
                 for value in 1..=8 {
                     let source = jpeg_with_exif(&write_jpeg(&stored(&upright, value), subsampling), value);
                     let header = probe(&source).unwrap();
                     assert_eq!((header.width, header.height), (upright.width, upright.height));
                     let rendered = rgb(&draw(&source, steps, encode).bytes);
-                    let score = score(&reference, &rendered);
+                    let (score, (_, mean)) = (score(&reference, &rendered), difference(&reference, &rendered));
                     assert!(
-                        score > least,
-                        "orientation {value}, {subsampling:?}, {steps}, {encode}: {score}"
+                        score > least && mean < 2.2,
+                        "orientation {value}, {subsampling:?}, {steps}, {encode}: score {score}, off by {mean}"
                     );
                 }
             }
