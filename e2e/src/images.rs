@@ -11,9 +11,8 @@ use serde_json::Value;
 
 use crate::{
     command::output,
-    home::Home,
     oci::Image,
-    tools::{cache, repository},
+    tools::{Tool, cache, repository},
 };
 
 /// Repository of the operator's image.
@@ -25,26 +24,27 @@ pub const TAG: &str = "e2e";
 
 const CA_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// Builds every image and puts the archives where nodes take them from.
+/// Builds every image and puts the archives into a folder, by links.
 ///
 /// # Errors
 /// When an archive can't be written.
-pub fn build(home: &Home, programs: &Programs) -> Result<()> {
-    let scratch = home.path("data/programs");
+pub fn build(folder: &Path, tools: &[Tool], programs: &Programs) -> Result<()> {
+    let archives = cache()?.join("images");
+    let scratch = archives.join(format!(".programs-{}", std::process::id()));
     fs::create_dir_all(&scratch).with_context(|| format!("failed to make {}", scratch.display()))?;
-    let folder = cache()?.join("images");
+    let (_, versitygw) = tools.iter().find(|(name, _)| name == "versitygw").context("the S3 server was not built")?;
     let images = [
         ("pause", pause(&scratch)?),
-        ("s3", plain("registry.local/versitygw:e2e", &home.bin().join("versitygw"))),
+        ("s3", plain("registry.local/versitygw:e2e", versitygw)),
         ("operator", of_crate(&scratch, &programs.operator, &format!("{OPERATOR}:{TAG}"))?),
         ("worker", of_crate(&scratch, &programs.worker, &format!("{WORKER}:{TAG}"))?),
     ];
     for (name, image) in images {
-        let archive = image.archive(&folder)?;
-        let link = home.path("images").join(format!("{name}.tar"));
+        let archive = image.archive(&archives)?;
+        let link = folder.join(format!("{name}.tar"));
         std::os::unix::fs::symlink(&archive, &link).with_context(|| format!("failed to link {}", archive.display()))?;
     }
-    Ok(())
+    fs::remove_dir_all(&scratch).with_context(|| format!("failed to remove {}", scratch.display()))
 }
 
 /// The workspace's own programs.
@@ -64,7 +64,8 @@ impl Programs {
     pub fn build() -> Result<Self> {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let mut build = Command::new(cargo);
-        build.args(["build", "--bins", "--package", "collodion", "--package", "collodion-operator"]);
+        // The whole workspace, for the same features of dependencies as `cargo test --workspace`: nothing is built twice.
+        build.args(["build", "--workspace", "--bins"]);
         build.args(["--message-format", "json-render-diagnostics"]).current_dir(repository());
         let built = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("failed to start cargo")?;
         if !built.status.success() {

@@ -17,6 +17,7 @@ use crate::{
     home::Home,
     network,
     node::Node,
+    tools::Tool,
 };
 
 const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
@@ -237,7 +238,7 @@ pub fn check_plugins() -> Result<()> {
 ///
 /// # Errors
 /// When a link can't be made.
-pub fn link_programs(home: &Home, programs: &[(String, std::path::PathBuf)]) -> Result<()> {
+pub fn link_programs(home: &Home, programs: &[Tool]) -> Result<()> {
     for (name, program) in programs {
         symlink(program, home.bin().join(name)).with_context(|| format!("failed to link {}", program.display()))?;
     }

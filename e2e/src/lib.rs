@@ -7,6 +7,7 @@ pub mod addons;
 pub mod certs;
 pub mod cgroup;
 pub mod chart;
+pub mod cluster;
 pub mod command;
 pub mod control_plane;
 pub mod forward;

@@ -46,7 +46,7 @@ pub fn up(home: &Home, harness: &Path) -> Result<Programs> {
 
     {
         let _step = step("container images");
-        images::build(home, &programs)?;
+        images::build(&home.path("images"), &tools, &programs)?;
     }
     certs::create(home)?;
     network::create()?;

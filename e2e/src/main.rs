@@ -89,12 +89,12 @@ fn up(home: &Home) -> Result<()> {
     home.disown()?;
     eprint!(
         "
-The cluster is ready. Its bucket `photos` holds {count} photographs.
+The cluster is ready. Its bucket `photos` holds {count} files.
 
   export KUBECONFIG={kubeconfig} PATH={bin}:$PATH
-  kubectl apply -f examples/imagejob.yaml --namespace collodion-example
+  kubectl apply -f examples/
   kubectl get imagejobs --namespace collodion-example --watch
-  kubectl wait --for=condition=Complete imagejob/web-renditions --namespace collodion-example
+  kubectl wait --for=condition=Complete imagejob/web-renditions
 
 {fetch}
 `make cluster-down` removes the cluster.
@@ -115,7 +115,7 @@ async fn seed(home: &Home) -> Result<usize> {
     for bucket in ["photos", "renditions"] {
         s3.create_bucket(bucket).await?;
     }
-    s3.upload(&repository().join("examples/photos"), "photos", "").await
+    s3.upload(&repository().join("examples/photos"), "photos").await
 }
 
 /// How to get the report from the cluster's S3 server, with nothing but curl.

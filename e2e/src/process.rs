@@ -59,6 +59,19 @@ pub fn kill(home: &Home, name: &str) -> Result<()> {
     fs::remove_file(pid_file(home, name)).with_context(|| format!("failed to forget the id of {name}"))
 }
 
+/// Ends every process of a control group and those below it, by the group's name, at once.
+pub fn kill_in_cgroup(name: &str) {
+    let Ok(entries) = fs::read_dir("/proc") else { return };
+    for pid in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        if groups.split(['/', '\n']).any(|group| group == name)
+            && let Some(process) = Identity::of(pid)
+        {
+            process.signal(Signal::KILL);
+        }
+    }
+}
+
 /// Whether a process that was started under a name still runs.
 pub fn is_running(home: &Home, name: &str) -> bool {
     read(home, name).is_some_and(|identity| identity.is_alive())

@@ -49,6 +49,11 @@ pub fn deploy(target: &Target, home: Option<&Home>) -> Result<()> {
     apply(target, &manifest)
 }
 
+/// Whether the server is there already.
+pub fn is_deployed(target: &Target) -> bool {
+    kubectl(target, ["get", "deployment", "s3", "--namespace", NAMESPACE]).is_ok()
+}
+
 /// Waits until the server answers.
 ///
 /// # Errors
@@ -125,18 +130,24 @@ impl S3 {
         Ok(objects)
     }
 
-    /// Stores every file of a folder, subfolders left out, under a prefix; returns how many.
+    /// Stores every file of a folder and its subfolders; returns how many.
     ///
     /// # Errors
     /// When a file can't be read or stored.
-    pub async fn upload(&self, folder: &Path, bucket: &str, prefix: &str) -> Result<usize> {
-        let entries = fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
+    pub async fn upload(&self, folder: &Path, bucket: &str) -> Result<usize> {
         let mut count = 0;
-        for entry in entries.flatten().filter(|entry| entry.path().is_file()) {
-            let content = fs::read(entry.path()).with_context(|| format!("failed to read {:?}", entry.path()))?;
-            let key = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            self.put(bucket, &key, content).await?;
-            count += 1;
+        let mut folders = vec![folder.to_owned()];
+        while let Some(next) = folders.pop() {
+            for entry in fs::read_dir(&next).with_context(|| format!("failed to list {}", next.display()))? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let content = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
+                self.put(bucket, &path.strip_prefix(folder)?.to_string_lossy(), content).await?;
+                count += 1;
+            }
         }
         Ok(count)
     }

@@ -8,11 +8,14 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
+/// The name a program goes by in the cluster, and its file.
+pub type Tool = (String, PathBuf);
+
 /// Builds what is not built yet, and returns every program with the name it goes by in the cluster.
 ///
 /// # Errors
 /// When a module can't be built; which and why is on standard error by then.
-pub fn build() -> Result<Vec<(String, PathBuf)>> {
+pub fn build() -> Result<Vec<Tool>> {
     let script = repository().join("e2e/tools/build");
     let output = Command::new(&script).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
     let output = output.with_context(|| format!("failed to start {}", script.display()))?;

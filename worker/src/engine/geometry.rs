@@ -293,3 +293,7 @@ fn place(gravity: Option<Gravity>, focus: Option<Focus>, image: Size, size: (f64
     };
     (x * free.0, y * free.1)
 }
+
+#[cfg(test)]
+#[path = "geometry_tests.rs"]
+mod tests;

@@ -56,6 +56,9 @@ mod tests {
         let thumb = rendition(
             r#"{"name": "thumb", "steps": [{"resize": {"width": 320, "height": 320, "fit": "cover"}}], "encode": {"format": "webp", "quality": 80}}"#,
         );
-        assert_eq!(recipe_hash(&thumb), "a3ba4dfd1ca32d63da16d80f236c5a27bc86c24b5ecfdd32a072a54c461e4a87");
+        assert_eq!(
+            recipe_hash(&thumb),
+            "a3ba4dfd1ca32d63da16d80f236c5a27bc86c24b5ecfdd32a072a54c461e4a87"
+        );
     }
 }

@@ -11,7 +11,9 @@ pub(super) struct Layout {
 
 impl Layout {
     pub(super) fn new(uid: &str) -> Self {
-        Self { folder: format!("{RESERVED}/{uid}") }
+        Self {
+            folder: format!("{RESERVED}/{uid}"),
+        }
     }
 
     /// Beginning of every shard's key.

@@ -64,7 +64,11 @@ pub(super) enum Decision {
 pub(super) fn decide(found: Option<&Found>, want: &Mark, existing: Existing, look: Look) -> Decision {
     let Some(found) = found else { return Decision::Write };
     let Some(mark) = &found.mark else {
-        return if existing == Existing::Fail { Decision::Exists } else { Decision::Write };
+        return if existing == Existing::Fail {
+            Decision::Exists
+        } else {
+            Decision::Write
+        };
     };
     let (same_job, same_source) = (mark.job == want.job, mark.source == want.source);
     let right = same_source && mark.source_etag == want.source_etag && mark.recipe == want.recipe;
@@ -91,21 +95,40 @@ impl Mark {
 
     /// The mark as an object's metadata.
     pub(super) fn to_metadata(&self) -> BTreeMap<String, String> {
-        let Self { job, source, source_etag, recipe } = self;
-        [(JOB, job), (SOURCE, source), (SOURCE_ETAG, source_etag), (RECIPE, recipe)]
-            .map(|(name, value)| (name.to_owned(), value.clone()))
-            .into()
+        let Self {
+            job,
+            source,
+            source_etag,
+            recipe,
+        } = self;
+        [
+            (JOB, job),
+            (SOURCE, source),
+            (SOURCE_ETAG, source_etag),
+            (RECIPE, recipe),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .into()
     }
 
     fn from_metadata(metadata: &BTreeMap<String, String>) -> Option<Self> {
         let get = |name| metadata.get(name).cloned();
-        Some(Self { job: get(JOB)?, source: get(SOURCE)?, source_etag: get(SOURCE_ETAG)?, recipe: get(RECIPE)? })
+        Some(Self {
+            job: get(JOB)?,
+            source: get(SOURCE)?,
+            source_etag: get(SOURCE_ETAG)?,
+            recipe: get(RECIPE)?,
+        })
     }
 }
 
 impl From<Head> for Found {
     fn from(head: Head) -> Self {
-        Self { mark: Mark::from_metadata(&head.metadata), etag: head.etag, bytes: head.size }
+        Self {
+            mark: Mark::from_metadata(&head.metadata),
+            etag: head.etag,
+            bytes: head.size,
+        }
     }
 }
 
@@ -114,7 +137,11 @@ mod tests {
     use super::*;
 
     fn found(mark: Option<Mark>) -> Option<Found> {
-        Some(Found { etag: "e".into(), bytes: 1, mark })
+        Some(Found {
+            etag: "e".into(),
+            bytes: 1,
+            mark,
+        })
     }
 
     #[test]
@@ -125,12 +152,37 @@ mod tests {
         // What is found, then the decisions for Skip, Overwrite and Fail: before, and after a refused write.
         let table = [
             ("nothing", None, [Write, Write, Write], [Write, Write, Write]),
-            ("a stranger's", found(None), [Write, Write, Exists], [Write, Write, Exists]),
+            (
+                "a stranger's",
+                found(None),
+                [Write, Write, Exists],
+                [Write, Write, Exists],
+            ),
             ("ours", found(Some(want.clone())), [Done; 3], [Done; 3]),
-            ("ours, older source", found(Some(mark("job", "a.jpg", "v0", "r1"))), [Write; 3], [Write; 3]),
-            ("ours, other recipe", found(Some(mark("job", "a.jpg", "v1", "r0"))), [Write; 3], [Write; 3]),
-            ("ours, other image", found(Some(mark("job", "b.jpg", "v1", "r1"))), [Collision; 3], [Collision; 3]),
-            ("theirs", found(Some(mark("x", "a.jpg", "v1", "r1"))), [Keep, Write, Exists], [Keep, Keep, Exists]),
+            (
+                "ours, older source",
+                found(Some(mark("job", "a.jpg", "v0", "r1"))),
+                [Write; 3],
+                [Write; 3],
+            ),
+            (
+                "ours, other recipe",
+                found(Some(mark("job", "a.jpg", "v1", "r0"))),
+                [Write; 3],
+                [Write; 3],
+            ),
+            (
+                "ours, other image",
+                found(Some(mark("job", "b.jpg", "v1", "r1"))),
+                [Collision; 3],
+                [Collision; 3],
+            ),
+            (
+                "theirs",
+                found(Some(mark("x", "a.jpg", "v1", "r1"))),
+                [Keep, Write, Exists],
+                [Keep, Keep, Exists],
+            ),
             (
                 "theirs, older source",
                 found(Some(mark("x", "a.jpg", "v0", "r1"))),
@@ -152,7 +204,9 @@ mod tests {
         ];
         for (name, found, before, after) in table {
             for (look, decisions) in [(Look::Before, before), (Look::After, after)] {
-                for (existing, decision) in [Existing::Skip, Existing::Overwrite, Existing::Fail].iter().zip(decisions)
+                for (existing, decision) in [Existing::Skip, Existing::Overwrite, Existing::Fail]
+                    .iter()
+                    .zip(decisions)
                 {
                     let decided = decide(found.as_ref(), &want, *existing, look);
                     assert_eq!(decided, decision, "{name}, {existing:?}, {look:?}");

@@ -7,8 +7,8 @@
 //!
 //! All that a phase leaves behind lies in the output's store and is created once. Phases share nothing else.
 
-mod ledger;
 mod layout;
+mod ledger;
 mod output_key;
 pub mod plan;
 mod progress;
@@ -71,15 +71,34 @@ impl Job {
     /// Refuses a job without a UID, and locations or storage settings that can't be used.
     pub async fn open(job: ImageJob, mounts: Option<&Path>) -> Result<Self, PhaseError> {
         let (Some(name), Some(uid)) = (job.metadata.name, job.metadata.uid) else {
-            return Err(PhaseError::refused("InvalidJob", "the job has no metadata.name or metadata.uid".to_owned()));
+            return Err(PhaseError::refused(
+                "InvalidJob",
+                "the job has no metadata.name or metadata.uid".to_owned(),
+            ));
         };
         let spec = job.spec;
-        let input = Store::open(&spec.input.location, spec.input.storage.as_ref().or(spec.storage.as_ref()), mounts);
-        let output = Store::open(&spec.output.location, spec.output.storage.as_ref().or(spec.storage.as_ref()), mounts);
+        let input = Store::open(
+            &spec.input.location,
+            spec.input.storage.as_ref().or(spec.storage.as_ref()),
+            mounts,
+        );
+        let output = Store::open(
+            &spec.output.location,
+            spec.output.storage.as_ref().or(spec.storage.as_ref()),
+            mounts,
+        );
         let invalid = |error: StorageError| PhaseError::refused("InvalidStorage", chain(&error));
         let (input, output) = (input.await.map_err(invalid)?, output.await.map_err(invalid)?);
         let recipes = spec.renditions.iter().map(engine::recipe_hash).collect();
-        Ok(Self { layout: Layout::new(&uid), name, uid, spec, recipes, input, output })
+        Ok(Self {
+            layout: Layout::new(&uid),
+            name,
+            uid,
+            spec,
+            recipes,
+            input,
+            output,
+        })
     }
 
     /// The URI of the job's report for people.
@@ -99,7 +118,10 @@ impl Job {
 
     fn limits(&self) -> engine::Limits {
         let Limits { pixels, bytes } = self.spec.limits;
-        engine::Limits { pixels: pixels.get(), bytes: bytes.get() }
+        engine::Limits {
+            pixels: pixels.get(),
+            bytes: bytes.get(),
+        }
     }
 
     /// The keys of an image's outputs, as far as its own key tells: its extension stands for its format.
@@ -133,16 +155,21 @@ impl Job {
     ) -> Result<Option<bytes::Bytes>, StorageError> {
         match self.output.put(Put::once(&key, content_type, bytes)).await {
             Ok(_) => Ok(None),
-            Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
-                self.output.get(&key, None, u64::MAX).await.map(|object| Some(object.bytes))
-            }
+            Err(error) if error.kind() == ErrorKind::PreconditionFailed => self
+                .output
+                .get(&key, None, u64::MAX)
+                .await
+                .map(|object| Some(object.bytes)),
             Err(error) => Err(error),
         }
     }
 
     /// Writes one of the job's own files that every try writes alike.
     async fn replace(&self, key: String, content_type: &'static str, bytes: Vec<u8>) -> Result<(), StorageError> {
-        let put = Put { condition: Condition::None, ..Put::once(key, content_type, bytes) };
+        let put = Put {
+            condition: Condition::None,
+            ..Put::once(key, content_type, bytes)
+        };
         self.output.put(put).await.map(drop)
     }
 }
@@ -155,15 +182,19 @@ impl PhaseError {
     }
 
     fn corrupt(key: &str, error: impl std::fmt::Display) -> Self {
-        Self::refused("CorruptJobFile", format!("the job's own file {key} can't be used: {error}"))
+        Self::refused(
+            "CorruptJobFile",
+            format!("the job's own file {key} can't be used: {error}"),
+        )
     }
 
     /// What a pod tells the operator of this end.
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Refused { reason, message } => {
-                Outcome::Refused { reason: (*reason).to_owned(), message: message.clone() }
-            }
+            Self::Refused { reason, message } => Outcome::Refused {
+                reason: (*reason).to_owned(),
+                message: message.clone(),
+            },
             other => Outcome::Interrupted { message: chain(other) },
         }
     }

@@ -6,8 +6,14 @@
 /// different folders never meet, whatever slashes their keys begin with. A name that begins with its only dot is all
 /// stem.
 pub(super) fn expand(template: &str, key: &str, rendition: &str, extension: &str) -> String {
-    let (folder, name) = key.rsplit_once('/').map_or((None, key), |(folder, name)| (Some(folder), name));
-    let stem = name.rsplit_once('.').map(|(stem, _)| stem).filter(|stem| !stem.is_empty()).unwrap_or(name);
+    let (folder, name) = key
+        .rsplit_once('/')
+        .map_or((None, key), |(folder, name)| (Some(folder), name));
+    let stem = name
+        .rsplit_once('.')
+        .map(|(stem, _)| stem)
+        .filter(|stem| !stem.is_empty())
+        .unwrap_or(name);
     let mut output = String::with_capacity(template.len() + key.len());
     let mut rest = template;
     while let Some((text, after)) = rest.split_once('{') {
@@ -34,7 +40,9 @@ pub(super) fn expand(template: &str, key: &str, rendition: &str, extension: &str
 /// The extension of a key's file name, without the dot.
 pub(super) fn extension(key: &str) -> Option<&str> {
     let name = key.rsplit('/').next()?;
-    name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).map(|(_, extension)| extension)
+    name.rsplit_once('.')
+        .filter(|(stem, _)| !stem.is_empty())
+        .map(|(_, extension)| extension)
 }
 
 #[cfg(test)]

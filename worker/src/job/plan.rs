@@ -48,7 +48,13 @@ pub async fn plan(job: &Job, progress: &Progress, stop: &CancellationToken) -> R
     }
     let selection = Selection::new(job)?;
     probe::check(job).await?;
-    let mut planner = Planner { job, progress, last: None, shards: Vec::new(), claims: Claims::default() };
+    let mut planner = Planner {
+        job,
+        progress,
+        last: None,
+        shards: Vec::new(),
+        claims: Claims::default(),
+    };
     let started = Timestamp::now();
     planner.adopt_all().await?;
     while !planner.list(&selection, stop).await? {}
@@ -59,7 +65,13 @@ pub async fn plan(job: &Job, progress: &Progress, stop: &CancellationToken) -> R
         started,
         objects: shards.iter().map(|shard| shard.objects).sum(),
         bytes: shards.iter().map(|shard| shard.bytes).sum(),
-        recipes: job.spec.renditions.iter().map(|r| r.name.clone()).zip(job.recipes.iter().cloned()).collect(),
+        recipes: job
+            .spec
+            .renditions
+            .iter()
+            .map(|r| r.name.clone())
+            .zip(job.recipes.iter().cloned())
+            .collect(),
         shards,
     };
     if plan.objects == 0 {
@@ -74,7 +86,10 @@ pub async fn plan(job: &Job, progress: &Progress, stop: &CancellationToken) -> R
 
 /// Reads the plan, if there is one by now.
 pub(super) async fn read(job: &Job) -> Result<Option<Plan>, PhaseError> {
-    job.read(&job.layout.plan()).await?.map(|bytes| parse(job, &bytes)).transpose()
+    job.read(&job.layout.plan())
+        .await?
+        .map(|bytes| parse(job, &bytes))
+        .transpose()
 }
 
 fn parse(job: &Job, bytes: &[u8]) -> Result<Plan, PhaseError> {
@@ -108,14 +123,27 @@ impl Planner<'_> {
     async fn list(&mut self, selection: &Selection, stop: &CancellationToken) -> Result<bool, PhaseError> {
         let mut listing = self.job.input.list("", self.last.as_deref());
         let mut cutter = Cutter::new(self.job.spec.shard, self.next());
-        while let Some(entry) = listing.try_next().await.map_err(|error| not_listed(self.job, error))? {
+        let mut previous = self.last.clone();
+        while let Some(entry) = listing
+            .try_next()
+            .await
+            .map_err(|error| not_listed(self.job, error))?
+        {
             if stop.is_cancelled() {
                 return Err(PhaseError::Stopped);
             }
+            if previous.is_some_and(|previous| entry.key <= previous) {
+                return Err(unordered(self.job, &entry.key));
+            }
+            previous = Some(entry.key.clone());
             if !selection.takes(&entry) {
                 continue;
             }
-            let image = Image { key: entry.key, size: entry.size, etag: entry.etag };
+            let image = Image {
+                key: entry.key,
+                size: entry.size,
+                etag: entry.etag,
+            };
             if let Some(full) = cutter.push(image)
                 && !self.create(&full).await?
             {
@@ -149,7 +177,11 @@ impl Planner<'_> {
         self.last = images.last().map(|image| image.key.clone()).or(self.last.take());
         let objects = images.len() as u64;
         let shard_bytes = images.iter().map(|image| image.size).sum();
-        self.shards.push(PlannedShard { objects, bytes: shard_bytes, sha256: sha256_hex(bytes) });
+        self.shards.push(PlannedShard {
+            objects,
+            bytes: shard_bytes,
+            sha256: sha256_hex(bytes),
+        });
         self.progress.expect(objects);
         Ok(())
     }
@@ -163,6 +195,15 @@ impl Planner<'_> {
 pub(super) fn images(job: &Job, shard: u32, bytes: &[u8]) -> Result<Vec<Image>, PhaseError> {
     let images: Result<_, _> = from_lines(bytes).collect();
     images.map_err(|error| PhaseError::corrupt(&job.layout.shard(shard), error))
+}
+
+/// Going on after a key means what it should only where keys ascend.
+fn unordered(job: &Job, key: &str) -> PhaseError {
+    let message = format!(
+        "the store of {} lists {key} after a later key: a job needs a store that lists keys in the order of their bytes",
+        job.input.uri("")
+    );
+    PhaseError::refused("UnorderedListing", message)
 }
 
 fn not_listed(job: &Job, error: StorageError) -> PhaseError {
@@ -179,6 +220,10 @@ fn not_listed(job: &Job, error: StorageError) -> PhaseError {
 impl Plan {
     fn summary(&self) -> Planned {
         let shards = u32::try_from(self.shards.len()).expect("fewer than 10,000 shards");
-        Planned { shards, objects: self.objects, bytes: self.bytes }
+        Planned {
+            shards,
+            objects: self.objects,
+            bytes: self.bytes,
+        }
     }
 }

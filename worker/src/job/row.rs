@@ -131,13 +131,21 @@ pub(super) fn to_lines<T: Serialize>(values: &[T]) -> Vec<u8> {
 
 /// Reads JSON lines.
 pub(super) fn from_lines<T: DeserializeOwned>(bytes: &[u8]) -> impl Iterator<Item = serde_json::Result<T>> {
-    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(serde_json::from_slice)
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(serde_json::from_slice)
 }
 
 /// Adds a row to counts. Totals are not rows' business.
 pub(super) fn count(counts: &mut wire::Progress, row: &Row) {
     let wire::Progress { objects, bytes } = counts;
-    let ObjectCounts { total: _, done, skipped, failed } = objects;
+    let ObjectCounts {
+        total: _,
+        done,
+        skipped,
+        failed,
+    } = objects;
     *match row.state {
         State::Done => done,
         State::Skipped => skipped,
@@ -145,12 +153,20 @@ pub(super) fn count(counts: &mut wire::Progress, row: &Row) {
     } += 1;
     let ByteCounts { input, output } = bytes;
     *input += row.read;
-    *output += row.outputs.iter().filter(|output| output.written).map(|output| output.bytes).sum::<u64>();
+    *output += row
+        .outputs
+        .iter()
+        .filter(|output| output.written)
+        .map(|output| output.bytes)
+        .sum::<u64>();
 }
 
 /// Counts each row of some checkpoints once, the first one where several hold it, and names the checkpoints needed.
 pub(super) fn cover<'a>(checkpoints: impl Iterator<Item = (&'a String, &'a [Row])>) -> Done {
-    let mut done = Done { checkpoints: Vec::new(), counts: wire::Progress::default() };
+    let mut done = Done {
+        checkpoints: Vec::new(),
+        counts: wire::Progress::default(),
+    };
     let mut seen = HashSet::new();
     for (name, rows) in checkpoints {
         let before = seen.len();

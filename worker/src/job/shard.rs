@@ -7,12 +7,7 @@ mod checkpoint;
 mod image;
 mod write;
 
-use std::{
-    num::NonZeroUsize,
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
 use collodion_crds::wire;
 use tokio::{
@@ -27,6 +22,7 @@ use super::{
 };
 use crate::{digest::sha256_hex, storage::StorageError};
 use checkpoint::Checkpoints;
+pub(super) use checkpoint::read_one as read_checkpoint;
 use image::Workshop;
 
 /// A checkpoint is written when it holds this many rows …
@@ -47,7 +43,9 @@ pub async fn process(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<wire::Progress, PhaseError> {
-    let plan = plan::read(job).await?.ok_or_else(|| PhaseError::Unready("the job is not planned yet".to_owned()))?;
+    let plan = plan::read(job)
+        .await?
+        .ok_or_else(|| PhaseError::Unready("the job is not planned yet".to_owned()))?;
     if let Some(done) = read_done(job, shard).await? {
         progress.set(done.counts);
         return Ok(done.counts);
@@ -57,9 +55,19 @@ pub async fn process(
     let mut checkpoints = Checkpoints::read(job, shard, pod).await?;
     let finished = checkpoints.finished(images.len());
     finished.values().for_each(|row| progress.add(row));
-    tracing::info!(shard, images = images.len(), finished = finished.len(), "working on the shard");
+    tracing::info!(
+        shard,
+        images = images.len(),
+        finished = finished.len(),
+        "working on the shard"
+    );
 
-    let todo = images.iter().cloned().zip(0..).filter(|(_, row)| !finished.contains_key(row)).collect();
+    let todo = images
+        .iter()
+        .cloned()
+        .zip(0..)
+        .filter(|(_, row)| !finished.contains_key(row))
+        .collect();
     let ended = work(job, todo, &mut checkpoints, progress, stop).await;
     checkpoints.flush(job).await?;
     ended?;
@@ -116,10 +124,16 @@ async fn work(
 async fn read_images(job: &Job, plan: &Plan, shard: u32) -> Result<Vec<Image>, PhaseError> {
     let planned = plan.shards.get(shard as usize);
     let planned = planned.ok_or_else(|| {
-        PhaseError::refused("NoSuchShard", format!("shard {shard} is not one of the plan's {}", plan.shards.len()))
+        PhaseError::refused(
+            "NoSuchShard",
+            format!("shard {shard} is not one of the plan's {}", plan.shards.len()),
+        )
     })?;
     let key = job.layout.shard(shard);
-    let bytes = job.read(&key).await?.ok_or_else(|| PhaseError::corrupt(&key, "it is gone"))?;
+    let bytes = job
+        .read(&key)
+        .await?
+        .ok_or_else(|| PhaseError::corrupt(&key, "it is gone"))?;
     if sha256_hex(&bytes) != planned.sha256 {
         return Err(PhaseError::corrupt(&key, "it is not the one that was planned"));
     }
@@ -128,7 +142,10 @@ async fn read_images(job: &Job, plan: &Plan, shard: u32) -> Result<Vec<Image>, P
 
 /// A shard's `done.json`, if it is there.
 pub(super) async fn read_done(job: &Job, shard: u32) -> Result<Option<Done>, PhaseError> {
-    job.read(&job.layout.done(shard)).await?.map(|bytes| parse_done(job, shard, &bytes)).transpose()
+    job.read(&job.layout.done(shard))
+        .await?
+        .map(|bytes| parse_done(job, shard, &bytes))
+        .transpose()
 }
 
 fn parse_done(job: &Job, shard: u32, bytes: &[u8]) -> Result<Done, PhaseError> {
@@ -141,7 +158,9 @@ async fn finish(job: &Job, shard: u32, images: usize) -> Result<Done, PhaseError
     let done = cover(checkpoints.iter().map(|(name, rows)| (name, rows.as_slice())));
     if done.counts.objects.total != images as u64 {
         let found = done.counts.objects.total;
-        return Err(PhaseError::Unready(format!("the checkpoints hold {found} rows of {images}")));
+        return Err(PhaseError::Unready(format!(
+            "the checkpoints hold {found} rows of {images}"
+        )));
     }
     let bytes = serde_json::to_vec(&done).expect("counts are plain data, which JSON can hold");
     match job.create(job.layout.done(shard), "application/json", bytes).await? {

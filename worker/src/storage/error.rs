@@ -36,7 +36,12 @@ pub enum ErrorKind {
 
 impl StorageError {
     pub(super) fn new(operation: &'static str, uri: impl Into<String>, kind: ErrorKind) -> Self {
-        Self { operation, uri: uri.into(), kind, source: None }
+        Self {
+            operation,
+            uri: uri.into(),
+            kind,
+            source: None,
+        }
     }
 
     pub(super) fn invalid(operation: &'static str, uri: impl Into<String>, why: impl Into<Source>) -> Self {
@@ -61,7 +66,12 @@ impl StorageError {
 
 impl fmt::Display for StorageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, uri, kind, source: _ } = self;
+        let Self {
+            operation,
+            uri,
+            kind,
+            source: _,
+        } = self;
         write!(f, "failed to {operation} {uri}: {kind}")
     }
 }

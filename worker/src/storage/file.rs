@@ -47,9 +47,16 @@ impl FileStore {
     pub(super) fn key_of(&self, other: &Self) -> Option<String> {
         let resolve = |path: &Path| -> PathBuf {
             let existing = path.ancestors().find_map(|a| Some((a, a.canonicalize().ok()?)));
-            existing.map_or_else(|| path.into(), |(a, real)| real.join(path.strip_prefix(a).unwrap_or(Path::new(""))))
+            existing.map_or_else(
+                || path.into(),
+                |(a, real)| real.join(path.strip_prefix(a).unwrap_or(Path::new(""))),
+            )
         };
-        let inner = resolve(&other.root).strip_prefix(resolve(&self.root)).ok()?.to_string_lossy().into_owned();
+        let inner = resolve(&other.root)
+            .strip_prefix(resolve(&self.root))
+            .ok()?
+            .to_string_lossy()
+            .into_owned();
         Some(if inner.is_empty() { inner } else { inner + "/" })
     }
 
@@ -67,7 +74,10 @@ impl FileStore {
 
     pub(super) async fn get(&self, key: &str, etag: Option<&str>, max_bytes: u64) -> Result<Object, StorageError> {
         let etag = etag.map(str::to_owned);
-        self.blocking("read", key, move |store, key| store.get_now(key, etag.as_deref(), max_bytes)).await
+        self.blocking("read", key, move |store, key| {
+            store.get_now(key, etag.as_deref(), max_bytes)
+        })
+        .await
     }
 
     pub(super) async fn put(&self, put: Put) -> Result<String, StorageError> {
@@ -91,8 +101,15 @@ impl FileStore {
         let path = self.path(key)?;
         self.inside(&path)?;
         let (size, etag) = regular(&fs::metadata(&path)?)?;
-        let Sidecar { content_type, metadata, .. } = index::read(&self.root, key, &etag)?.unwrap_or_default();
-        Ok(Head { size, etag, content_type, metadata })
+        let Sidecar {
+            content_type, metadata, ..
+        } = index::read(&self.root, key, &etag)?.unwrap_or_default();
+        Ok(Head {
+            size,
+            etag,
+            content_type,
+            metadata,
+        })
     }
 
     fn get_now(&self, key: &str, if_match: Option<&str>, max_bytes: u64) -> Result<Object, Fault> {
@@ -112,13 +129,22 @@ impl FileStore {
         if after != etag || bytes.len() as u64 != size {
             return Err(Fault::Kind(ErrorKind::PreconditionFailed));
         }
-        Ok(Object { bytes: Bytes::from(bytes), etag })
+        Ok(Object {
+            bytes: Bytes::from(bytes),
+            etag,
+        })
     }
 
     /// The bytes go to a temporary file first; its inode and time of change, and so its entity tag, survive the
     /// rename that publishes it. The sidecar is there before, so no object is ever seen without its metadata.
     fn put_now(&self, put: &Put) -> Result<String, Fault> {
-        let Put { key, bytes, content_type, metadata, condition } = put;
+        let Put {
+            key,
+            bytes,
+            content_type,
+            metadata,
+            condition,
+        } = put;
         let path = self.path(key)?;
         let folder = path.parent().ok_or(Fault::Key("it names no file"))?;
         fs::create_dir_all(folder)?;
@@ -185,7 +211,9 @@ impl FileStore {
         let plain = components.all(|component| matches!(component, Component::Normal(_)));
         let canonical = !key.is_empty() && !key.ends_with('/') && !key.contains("//") && !key.contains("/./");
         if key.contains('\0') || !plain || !canonical {
-            return Err(Fault::Key("a file can't have this name: '..', '.', empty parts and NUL are not allowed"));
+            return Err(Fault::Key(
+                "a file can't have this name: '..', '.', empty parts and NUL are not allowed",
+            ));
         }
         Ok(self.root.join(relative))
     }
@@ -206,7 +234,10 @@ fn regular(metadata: &fs::Metadata) -> Result<(u64, String), Fault> {
         return Err(Fault::Key("it is no regular file"));
     }
     let modified = i128::from(metadata.mtime()) * 1_000_000_000 + i128::from(metadata.mtime_nsec());
-    Ok((metadata.len(), format!("{:x}-{modified:x}-{:x}", metadata.len(), metadata.ino())))
+    Ok((
+        metadata.len(),
+        format!("{:x}-{modified:x}-{:x}", metadata.len(), metadata.ino()),
+    ))
 }
 
 /// A finished file that nobody sees yet; removed when dropped.
@@ -217,7 +248,9 @@ struct Temporary {
 impl Temporary {
     fn create(folder: &Path, bytes: &[u8]) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let temporary = Self { path: folder.join(uuid::Uuid::new_v4().to_string()) };
+        let temporary = Self {
+            path: folder.join(uuid::Uuid::new_v4().to_string()),
+        };
         let mut file = File::create_new(&temporary.path)?;
         file.write_all(bytes)?;
         file.sync_all()?;

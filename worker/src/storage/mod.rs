@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use bytes::Bytes;
 use collodion_crds::{Location, Storage};
-use futures::{Stream, StreamExt, future::Either};
+use futures::{FutureExt, Stream, StreamExt, future::Either};
 
 pub use error::{ErrorKind, StorageError};
 use file::FileStore;
@@ -104,8 +104,14 @@ impl Store {
         let uri = location.as_str();
         let backend = match uri.split_once("://") {
             Some(("file", path)) => Backend::File(FileStore::new(Path::new(path))?),
-            Some(("s3", path)) => Backend::S3(S3Store::open(path, storage, mounts).await?),
-            _ => return Err(StorageError::invalid("open", uri, "a location begins with s3:// or file://")),
+            Some(("s3", path)) => Backend::S3(S3Store::open(path, storage, mounts).boxed().await?),
+            _ => {
+                return Err(StorageError::invalid(
+                    "open",
+                    uri,
+                    "a location begins with s3:// or file://",
+                ));
+            }
         };
         Ok(Self(backend))
     }
@@ -146,7 +152,7 @@ impl Store {
     pub async fn head(&self, key: &str) -> Result<Head, StorageError> {
         match &self.0 {
             Backend::File(store) => store.head(key).await,
-            Backend::S3(store) => store.head(key).await,
+            Backend::S3(store) => store.head(key).boxed().await,
         }
     }
 
@@ -158,7 +164,7 @@ impl Store {
     pub async fn get(&self, key: &str, if_match: Option<&str>, max_bytes: u64) -> Result<Object, StorageError> {
         match &self.0 {
             Backend::File(store) => store.get(key, if_match, max_bytes).await,
-            Backend::S3(store) => store.get(key, if_match, max_bytes).await,
+            Backend::S3(store) => store.get(key, if_match, max_bytes).boxed().await,
         }
     }
 
@@ -170,7 +176,7 @@ impl Store {
     pub async fn put(&self, put: Put) -> Result<String, StorageError> {
         match &self.0 {
             Backend::File(store) => store.put(put).await,
-            Backend::S3(store) => store.put(put).await,
+            Backend::S3(store) => store.put(put).boxed().await,
         }
     }
 }

@@ -18,14 +18,21 @@ pub(super) struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { tries: 10, base: Duration::from_millis(200), cap: Duration::from_secs(20) }
+        Self {
+            tries: 10,
+            base: Duration::from_millis(200),
+            cap: Duration::from_secs(20),
+        }
     }
 }
 
 impl Policy {
     /// The pause after try number `tried` (from 1), for a random number from 0 to 1.
     fn pause(&self, tried: u32, random: f64) -> Duration {
-        let bound = self.base.saturating_mul(1u32.checked_shl(tried - 1).unwrap_or(u32::MAX)).min(self.cap);
+        let bound = self
+            .base
+            .saturating_mul(1u32.checked_shl(tried - 1).unwrap_or(u32::MAX))
+            .min(self.cap);
         bound.mul_f64(random)
     }
 
@@ -50,7 +57,9 @@ impl Policy {
 }
 
 fn error_cause(error: &StorageError) -> String {
-    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+    std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -59,13 +68,21 @@ mod tests {
 
     use super::{super::ErrorKind, *};
 
-    const QUICK: Policy = Policy { tries: 4, base: Duration::from_micros(1), cap: Duration::from_micros(5) };
+    const QUICK: Policy = Policy {
+        tries: 4,
+        base: Duration::from_micros(1),
+        cap: Duration::from_micros(5),
+    };
 
     async fn tries_of(kind: ErrorKind, succeed_at: u32) -> (u32, bool) {
         let tries = Cell::new(0);
         let result = QUICK.run(|| {
             tries.set(tries.get() + 1);
-            let result = if tries.get() == succeed_at { Ok(()) } else { Err(StorageError::new("get", "x", kind)) };
+            let result = if tries.get() == succeed_at {
+                Ok(())
+            } else {
+                Err(StorageError::new("get", "x", kind))
+            };
             async { result }
         });
         let succeeded = result.await.is_ok();

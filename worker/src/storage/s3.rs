@@ -41,17 +41,35 @@ impl S3Store {
         mounts: Option<&Path>,
     ) -> Result<Self, StorageError> {
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
-        let slash = if prefix.is_empty() || prefix.ends_with('/') { "" } else { "/" };
+        let slash = if prefix.is_empty() || prefix.ends_with('/') {
+            ""
+        } else {
+            "/"
+        };
         let settings = storage.cloned().unwrap_or_default();
         let uri = format!("s3://{path}");
         if bucket.is_empty() {
-            return Err(StorageError::invalid("open", uri, "write an S3 location as s3://BUCKET/PREFIX/"));
+            return Err(StorageError::invalid(
+                "open",
+                uri,
+                "write an S3 location as s3://BUCKET/PREFIX/",
+            ));
         }
-        let client = client::connect(&settings, mounts).await.map_err(|why| StorageError::invalid("open", uri, why))?;
+        let client = client::connect(&settings, mounts)
+            .await
+            .map_err(|why| StorageError::invalid("open", uri, why))?;
         let mounted_credentials = mounts.is_some() && settings.credentials.is_some();
-        let place =
-            Place { endpoint: settings.endpoint, bucket: bucket.to_owned(), prefix: format!("{prefix}{slash}") };
-        Ok(Self { client, retry: Policy::default(), mounted_credentials, place: Arc::new(place) })
+        let place = Place {
+            endpoint: settings.endpoint,
+            bucket: bucket.to_owned(),
+            prefix: format!("{prefix}{slash}"),
+        };
+        Ok(Self {
+            client,
+            retry: Policy::default(),
+            mounted_credentials,
+            place: Arc::new(place),
+        })
     }
 
     pub(super) fn uri(&self, key: &str) -> String {
@@ -61,7 +79,11 @@ impl S3Store {
     pub(super) fn key_of(&self, other: &Self) -> Option<String> {
         let (this, other) = (&*self.place, &*other.place);
         let same_store = this.bucket == other.bucket && this.endpoint == other.endpoint;
-        other.prefix.strip_prefix(&this.prefix).filter(|_| same_store).map(str::to_owned)
+        other
+            .prefix
+            .strip_prefix(&this.prefix)
+            .filter(|_| same_store)
+            .map(str::to_owned)
     }
 
     fn full(&self, key: &str) -> String {
@@ -101,7 +123,13 @@ impl S3Store {
     pub(super) async fn head(&self, key: &str) -> Result<Head, StorageError> {
         let request = self.client.head_object().bucket(&self.place.bucket).key(self.full(key));
         let answer = self
-            .run(|| async { request.clone().send().await.map_err(|e| classify("look up", self.uri(key), e)) })
+            .run(|| async {
+                request
+                    .clone()
+                    .send()
+                    .await
+                    .map_err(|e| classify("look up", self.uri(key), e))
+            })
             .await?;
         Ok(Head {
             size: size(answer.content_length()),
@@ -141,11 +169,20 @@ impl S3Store {
             let why = format!("the answer ended after {} of {expected} bytes", bytes.len());
             return Err(fail(ErrorKind::Transient).with_source(why));
         }
-        Ok(Object { bytes: bytes.freeze(), etag: etag(answer.e_tag()) })
+        Ok(Object {
+            bytes: bytes.freeze(),
+            etag: etag(answer.e_tag()),
+        })
     }
 
     pub(super) async fn put(&self, put: Put) -> Result<String, StorageError> {
-        let Put { key, bytes, content_type, metadata, condition } = put;
+        let Put {
+            key,
+            bytes,
+            content_type,
+            metadata,
+            condition,
+        } = put;
         let (if_none_match, if_match) = match &condition {
             Condition::None => (None, None),
             Condition::IfAbsent => (Some("*".to_owned()), None),
@@ -196,7 +233,11 @@ impl Listing {
 
     async fn fetch(&mut self) -> Result<(), StorageError> {
         let S3Store { client, place, .. } = &self.store;
-        let token = if let Next::After(token) = &self.next { Some(token.clone()) } else { None };
+        let token = if let Next::After(token) = &self.next {
+            Some(token.clone())
+        } else {
+            None
+        };
         let request = client
             .list_objects_v2()
             .bucket(&place.bucket)
@@ -205,7 +246,13 @@ impl Listing {
             .set_continuation_token(token);
         let answer = self
             .store
-            .run(|| async { request.clone().send().await.map_err(|e| classify("list", self.store.uri(""), e)) })
+            .run(|| async {
+                request
+                    .clone()
+                    .send()
+                    .await
+                    .map_err(|e| classify("list", self.store.uri(""), e))
+            })
             .await?;
         self.next = match answer.next_continuation_token() {
             Some(token) if answer.is_truncated() == Some(true) => Next::After(token.to_owned()),
@@ -213,7 +260,11 @@ impl Listing {
         };
         let entries = answer.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let key = object.key()?.strip_prefix(&place.prefix)?.to_owned();
-            Some(Entry { key, size: size(object.size()), etag: etag(object.e_tag()) })
+            Some(Entry {
+                key,
+                size: size(object.size()),
+                etag: etag(object.e_tag()),
+            })
         });
         self.page.extend(entries.filter(|entry| !entry.key.is_empty()));
         Ok(())

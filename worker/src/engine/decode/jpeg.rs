@@ -10,13 +10,13 @@ use super::super::probe::Source;
 use super::super::{Format, RenderError};
 
 /// How much larger than the output the decoded picture has to be, by side. Scaling in the DCT is a box filter, worse
-/// than Lanczos: with less left for Lanczos to do, pictures score measurably below those of a full decode.
+/// than Lanczos: of what is left for Lanczos to do, this is the least that scores no worse than libvips does.
 const HEADROOM: f64 = 1.5;
 
 /// The scale in eighths at which a JPEG is decoded for a sampling of its stored form.
 pub(in crate::engine) fn eighths(sample: &Sample) -> u32 {
-    // Halves and quarters have SIMD transforms; the scales between cost as much as a full decode.
-    [1, 2, 4]
+    // Of 5 to 7 eighths libjpeg-turbo has no SIMD transform: they take longer than a full decode.
+    [1, 2, 3, 4]
         .into_iter()
         .find(|eighths| suffices(sample, *eighths))
         .unwrap_or(8)

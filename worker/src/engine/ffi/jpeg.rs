@@ -354,15 +354,15 @@ impl Handle {
     fn read_header(&self, jpeg: &[u8]) -> Result<(), Fault> {
         // SAFETY: the pointer and length are those of one slice.
         let read = |jpeg: &[u8]| unsafe { raw::tj3DecompressHeader(self.0, jpeg.as_ptr(), jpeg.len() as raw::size_t) };
-        match self.check(read(jpeg)) {
-            Ok(()) => Ok(()),
-            Err(fault) if fault.warning => Ok(()),
-            Err(fatal) => {
-                // An error often follows from what was only a warning, such as the early end of the file: name that.
-                self.set(raw::TJPARAM_TJPARAM_STOPONWARNING, 1)?;
-                self.check(read(jpeg)).and(Err(fatal))
-            }
-        }
+        let fatal = match self.check(read(jpeg)) {
+            Err(fault) if !fault.warning => fault,
+            // Of a file without a picture nothing is known, which alone is no error to the library.
+            _ if self.get(raw::TJPARAM_TJPARAM_JPEGWIDTH) <= 0 => Fault::new("it holds no picture".to_owned()),
+            _ => return Ok(()),
+        };
+        // An error often follows from what was only a warning, such as the early end of the file: name that.
+        self.set(raw::TJPARAM_TJPARAM_STOPONWARNING, 1)?;
+        self.check(read(jpeg)).and(Err(fatal))
     }
 
     fn set(&self, parameter: raw::TJPARAM, value: c_int) -> Result<(), Fault> {

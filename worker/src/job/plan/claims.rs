@@ -35,7 +35,9 @@ impl Claims {
 }
 
 fn owner(job: &Job, images: &[Image], output: &str) -> Option<String> {
-    let owner = images.iter().find(|image| job.outputs_of(&image.key).any(|other| other == output));
+    let owner = images
+        .iter()
+        .find(|image| job.outputs_of(&image.key).any(|other| other == output));
     owner.map(|image| image.key.clone())
 }
 

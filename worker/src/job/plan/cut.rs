@@ -31,7 +31,13 @@ const GROWTH: Growth = Growth { step: 500, last: 9_998 };
 impl Cutter {
     /// A cutter whose next shard has this number.
     pub(super) fn new(bounds: Shard, shard: u32) -> Self {
-        Self { bounds, growth: GROWTH, shard, images: Vec::new(), bytes: 0 }
+        Self {
+            bounds,
+            growth: GROWTH,
+            shard,
+            images: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// Adds an image; answers the shard before it where that is full.
@@ -69,9 +75,21 @@ mod tests {
     use super::*;
 
     fn cut(sizes: &[u64], bounds: Shard, growth: Growth) -> Vec<Vec<Image>> {
-        let mut cutter = Cutter { growth, ..Cutter::new(bounds, 0) };
-        let image = |(n, size): (usize, &u64)| Image { key: format!("{n:08}"), size: *size, etag: String::new() };
-        let mut shards: Vec<_> = sizes.iter().enumerate().map(image).filter_map(|image| cutter.push(image)).collect();
+        let mut cutter = Cutter {
+            growth,
+            ..Cutter::new(bounds, 0)
+        };
+        let image = |(n, size): (usize, &u64)| Image {
+            key: format!("{n:08}"),
+            size: *size,
+            etag: String::new(),
+        };
+        let mut shards: Vec<_> = sizes
+            .iter()
+            .enumerate()
+            .map(image)
+            .filter_map(|image| cutter.push(image))
+            .collect();
         shards.push(cutter.finish());
         shards.retain(|shard| !shard.is_empty());
         shards
@@ -100,7 +118,14 @@ mod tests {
 
     #[test]
     fn a_million_images_in_shards_of_one_stay_under_ten_thousand_shards() {
-        let shards = cut(&vec![1; 1_000_000], Shard { objects: 1, bytes: Quantity::new(1) }, GROWTH);
+        let shards = cut(
+            &vec![1; 1_000_000],
+            Shard {
+                objects: 1,
+                bytes: Quantity::new(1),
+            },
+            GROWTH,
+        );
         assert_eq!(shards.len(), 5489);
     }
 }

@@ -18,12 +18,26 @@ pub(super) async fn check(job: &Job) -> Result<(), PhaseError> {
     {
         return Err(unusable(job, error));
     }
-    for condition in [Condition::IfAbsent, Condition::IfMatch("00000000000000000000000000000000".to_owned())] {
-        match job.output.put(Put { condition: condition.clone(), ..probe() }).await {
+    for condition in [
+        Condition::IfAbsent,
+        Condition::IfMatch("00000000000000000000000000000000".to_owned()),
+    ] {
+        match job
+            .output
+            .put(Put {
+                condition: condition.clone(),
+                ..probe()
+            })
+            .await
+        {
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => {}
             Err(error) => return Err(unusable(job, error)),
             Ok(_) => {
-                let header = if condition == Condition::IfAbsent { "If-None-Match" } else { "If-Match" };
+                let header = if condition == Condition::IfAbsent {
+                    "If-None-Match"
+                } else {
+                    "If-Match"
+                };
                 let message = format!(
                     "the store of {} ignores {header} on writes, so two pods could overwrite each other's results: \
                      use a store that honours conditional writes",
@@ -40,7 +54,10 @@ fn unusable(job: &Job, error: StorageError) -> PhaseError {
     match error.kind() {
         ErrorKind::NoBucket | ErrorKind::NotFound => PhaseError::refused(
             "OutputNotFound",
-            format!("there is no bucket for {}: create it, then run the job again", job.output.uri("")),
+            format!(
+                "there is no bucket for {}: create it, then run the job again",
+                job.output.uri("")
+            ),
         ),
         ErrorKind::Invalid => PhaseError::refused("UnsafeStore", chain(&error)),
         _ => error.into(),

@@ -27,7 +27,11 @@ impl Selection {
         }
         let input = &job.spec.input;
         Ok(Self {
-            include: if input.include.is_empty() { None } else { Some(globs("include", &input.include)?) },
+            include: if input.include.is_empty() {
+                None
+            } else {
+                Some(globs("include", &input.include)?)
+            },
             exclude: globs("exclude", &input.exclude)?,
             outputs: job.input.key_of(&job.output),
         })
@@ -35,7 +39,11 @@ impl Selection {
 
     /// Whether an object is an image of the job. Folder markers, outputs and the files of jobs are not.
     pub(super) fn takes(&self, entry: &Entry) -> bool {
-        let Self { include, exclude, outputs } = self;
+        let Self {
+            include,
+            exclude,
+            outputs,
+        } = self;
         let key = entry.key.as_str();
         let marker = entry.size == 0 && key.ends_with('/');
         let output = outputs.as_ref().is_some_and(|folder| key.starts_with(folder));
@@ -61,11 +69,17 @@ impl Selection {
 
 /// `*` and `?` within a folder, `**` across folders.
 fn globs(field: &str, patterns: &[String]) -> Result<GlobSet, PhaseError> {
-    let invalid =
-        |error: globset::Error| PhaseError::refused("InvalidGlob", format!("spec.input.{field} is not usable: {error}"));
+    let invalid = |error: globset::Error| {
+        PhaseError::refused("InvalidGlob", format!("spec.input.{field} is not usable: {error}"))
+    };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        set.add(GlobBuilder::new(pattern).literal_separator(true).build().map_err(invalid)?);
+        set.add(
+            GlobBuilder::new(pattern)
+                .literal_separator(true)
+                .build()
+                .map_err(invalid)?,
+        );
     }
     set.build().map_err(invalid)
 }
@@ -81,23 +95,46 @@ mod tests {
             exclude: globs("exclude", &owned(exclude)).unwrap(),
             outputs: outputs.map(str::to_owned),
         };
-        ["a.jpg", "d/", "d/b.jpg", "d/e/c.JPG", "d/e/f.png", "d/out/g.jpg", "x/_collodion/h.jpg"]
-            .into_iter()
-            .filter(|key| selection.takes(&Entry { key: (*key).into(), size: 0, etag: String::new() }))
-            .collect()
+        [
+            "a.jpg",
+            "d/",
+            "d/b.jpg",
+            "d/e/c.JPG",
+            "d/e/f.png",
+            "d/out/g.jpg",
+            "x/_collodion/h.jpg",
+        ]
+        .into_iter()
+        .filter(|key| {
+            selection.takes(&Entry {
+                key: (*key).into(),
+                size: 0,
+                etag: String::new(),
+            })
+        })
+        .collect()
     }
 
     #[test]
     fn globs_know_folders() {
         assert_eq!(taken(&["*.jpg"], &[], None), ["a.jpg"]);
         assert_eq!(taken(&["**/*.jpg"], &[], None), ["a.jpg", "d/b.jpg", "d/out/g.jpg"]);
-        assert_eq!(taken(&["d/**"], &["**/*.png"], None), ["d/b.jpg", "d/e/c.JPG", "d/out/g.jpg"]);
-        assert_eq!(taken(&["**/*.{jpg,JPG}"], &["d/out/**"], None), ["a.jpg", "d/b.jpg", "d/e/c.JPG"]);
+        assert_eq!(
+            taken(&["d/**"], &["**/*.png"], None),
+            ["d/b.jpg", "d/e/c.JPG", "d/out/g.jpg"]
+        );
+        assert_eq!(
+            taken(&["**/*.{jpg,JPG}"], &["d/out/**"], None),
+            ["a.jpg", "d/b.jpg", "d/e/c.JPG"]
+        );
     }
 
     #[test]
     fn markers_outputs_and_the_files_of_jobs_are_no_images() {
-        assert_eq!(taken(&[], &[], Some("d/out/")), ["a.jpg", "d/b.jpg", "d/e/c.JPG", "d/e/f.png"]);
+        assert_eq!(
+            taken(&[], &[], Some("d/out/")),
+            ["a.jpg", "d/b.jpg", "d/e/c.JPG", "d/e/f.png"]
+        );
     }
 
     #[test]

@@ -31,12 +31,23 @@ impl Checkpoints {
     /// Reads what earlier pods left.
     pub(super) async fn read(job: &Job, shard: u32, pod: &str) -> Result<Self, PhaseError> {
         let earlier = read_all(job, shard).await?;
-        Ok(Self { shard, pod: pod.to_owned(), next: 0, earlier, rows: Vec::new(), oldest: None })
+        Ok(Self {
+            shard,
+            pod: pod.to_owned(),
+            next: 0,
+            earlier,
+            rows: Vec::new(),
+            oldest: None,
+        })
     }
 
     /// The rows that earlier pods finished, by number.
     pub(super) fn finished(&self, images: usize) -> HashMap<u32, &Row> {
-        let rows = self.earlier.values().flatten().filter(|row| (row.row as usize) < images);
+        let rows = self
+            .earlier
+            .values()
+            .flatten()
+            .filter(|row| (row.row as usize) < images);
         rows.map(|row| (row.row, row)).collect()
     }
 
@@ -95,7 +106,10 @@ pub(super) async fn read_all(job: &Job, shard: u32) -> Result<BTreeMap<String, V
 /// The rows of one checkpoint.
 pub(in crate::job) async fn read_one(job: &Job, shard: u32, name: &str) -> Result<Vec<Row>, PhaseError> {
     let key = format!("{}{name}", job.layout.results(shard));
-    let bytes = job.read(&key).await?.ok_or_else(|| PhaseError::corrupt(&key, "it is gone"))?;
+    let bytes = job
+        .read(&key)
+        .await?
+        .ok_or_else(|| PhaseError::corrupt(&key, "it is gone"))?;
     let rows: Result<_, _> = from_lines(&bytes).collect();
     rows.map_err(|error| PhaseError::corrupt(&key, error))
 }

@@ -51,8 +51,14 @@ struct Missing {
 impl Workshop {
     pub(super) fn new(job: Arc<Job>, cores: usize) -> Self {
         let memory = SOURCE_MEMORY.max(job.limits().bytes) / MEMORY_UNIT + 1;
-        let memory = usize::try_from(memory).unwrap_or(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
-        Self { job, cores: Semaphore::new(cores), memory: Semaphore::new(memory) }
+        let memory = usize::try_from(memory)
+            .unwrap_or(Semaphore::MAX_PERMITS)
+            .min(u32::MAX as usize);
+        Self {
+            job,
+            cores: Semaphore::new(cores),
+            memory: Semaphore::new(memory),
+        }
     }
 
     /// Makes an image's renditions.
@@ -61,15 +67,28 @@ impl Workshop {
     /// Fails where a store can't be used. What is wrong with the image itself is in its row.
     pub(super) async fn make(&self, image: Image, row: u32) -> Result<Row, StorageError> {
         let start = Instant::now();
-        let mut task = Task { job: &self.job, image: &image, outputs: Vec::new(), failure: None, read: 0 };
+        let mut task = Task {
+            job: &self.job,
+            image: &image,
+            outputs: Vec::new(),
+            failure: None,
+            read: 0,
+        };
         let missing = task.look().await?;
         if !missing.is_empty() {
             self.render(&mut task, missing).await?;
         }
-        let Task { outputs, failure, read, .. } = task;
+        let Task {
+            outputs, failure, read, ..
+        } = task;
         let state = match &failure {
             Some(failure) => {
-                tracing::warn!(key = image.key, reason = failure.reason, message = failure.message, "image failed");
+                tracing::warn!(
+                    key = image.key,
+                    reason = failure.reason,
+                    message = failure.message,
+                    "image failed"
+                );
                 State::Failed
             }
             None if outputs.iter().any(|output| output.written) => State::Done,
@@ -77,7 +96,17 @@ impl Workshop {
         };
         let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let Image { key, size, etag } = image;
-        Ok(Row { row, key, etag, state, size, read, millis, outputs, failure })
+        Ok(Row {
+            row,
+            key,
+            etag,
+            state,
+            size,
+            read,
+            millis,
+            outputs,
+            failure,
+        })
     }
 
     /// Fetches the image and makes the renditions that are missing.
@@ -90,15 +119,20 @@ impl Workshop {
             return Ok(());
         }
         let permits = u32::try_from(image.size / MEMORY_UNIT + 1).unwrap_or(u32::MAX);
-        let _memory = self.memory.acquire_many(permits).await.expect("the semaphore is never closed");
+        let _memory = self
+            .memory
+            .acquire_many(permits)
+            .await
+            .expect("the semaphore is never closed");
         let source = match job.input.get(&image.key, Some(&image.etag), limits.bytes).await {
             Ok(object) => object.bytes,
             Err(error) => {
                 let (reason, message) = match error.kind() {
                     ErrorKind::NotFound => ("SourceGone", "it was there when the job was planned".to_owned()),
-                    ErrorKind::PreconditionFailed => {
-                        ("SourceChanged", "it is not the one that was there when the job was planned".to_owned())
-                    }
+                    ErrorKind::PreconditionFailed => (
+                        "SourceChanged",
+                        "it is not the one that was there when the job was planned".to_owned(),
+                    ),
                     ErrorKind::TooLarge => ("TooManyBytes", chain(&error)),
                     ErrorKind::Invalid => ("SourceUnreadable", chain(&error)),
                     ErrorKind::NoBucket | ErrorKind::Denied | ErrorKind::Transient => return Err(error),
@@ -108,7 +142,10 @@ impl Workshop {
             }
         };
         task.read = source.len() as u64;
-        let recipes: Vec<Rendition> = missing.iter().map(|missing| job.spec.renditions[missing.n].clone()).collect();
+        let recipes: Vec<Rendition> = missing
+            .iter()
+            .map(|missing| job.spec.renditions[missing.n].clone())
+            .collect();
         match self.run_engine(source, recipes, limits).await {
             Err(failure) => task.failure = Some(failure),
             Ok(rendered) => {
@@ -133,7 +170,11 @@ impl Workshop {
             Ok(Err(error)) => (RenderError::reason(&error), chain(&error)),
             Err(panic) => ("EngineFault", format!("the engine failed on it: {panic}")),
         };
-        Err(Failure { reason: reason.to_owned(), message, rendition: None })
+        Err(Failure {
+            reason: reason.to_owned(),
+            message,
+            rendition: None,
+        })
     }
 }
 
@@ -142,7 +183,9 @@ impl Task<'_> {
     async fn look(&mut self) -> Result<Vec<Missing>, StorageError> {
         let (job, image) = (self.job, self.image);
         let looks = job.spec.renditions.iter().map(|rendition| async {
-            let Some(format) = expected_format(&rendition.encode, &image.key) else { return Ok(None) };
+            let Some(format) = expected_format(&rendition.encode, &image.key) else {
+                return Ok(None);
+            };
             let key = job.output_key(&image.key, rendition, format.extension());
             match look(job, &key).await {
                 Ok(found) => Ok(Some((key, found))),
@@ -158,7 +201,10 @@ impl Task<'_> {
                 continue;
             };
             match decide(found.as_ref(), &self.mark(n), job.spec.output.existing, Look::Before) {
-                Decision::Write => missing.push(Missing { n, looked: Some((key, found)) }),
+                Decision::Write => missing.push(Missing {
+                    n,
+                    looked: Some((key, found)),
+                }),
                 decision => self.settle(n, key, found.map_or(0, |found| found.bytes), decision),
             }
         }
@@ -173,7 +219,9 @@ impl Task<'_> {
     async fn publish(&mut self, missing: Missing, rendered: Rendered) -> Result<(), StorageError> {
         let Missing { n, looked } = missing;
         let rendition = &self.job.spec.renditions[n];
-        let key = self.job.output_key(&self.image.key, rendition, Format::extension(rendered.format));
+        let key = self
+            .job
+            .output_key(&self.image.key, rendition, Format::extension(rendered.format));
         let bytes = rendered.bytes.len() as u64;
         let looked = looked.filter(|(looked, _)| *looked == key).map(|(_, found)| found);
         match write(self.job, &key, &self.mark(n), rendered, looked).await {
@@ -182,7 +230,11 @@ impl Task<'_> {
             }
             Err(error) if error.kind() == ErrorKind::Invalid => self.fail("InvalidOutput", chain(&error), Some(n)),
             Err(error) if error.kind() == ErrorKind::PreconditionFailed => {
-                self.fail("OutputContended", format!("others keep writing {}", self.job.output.uri(&key)), Some(n));
+                self.fail(
+                    "OutputContended",
+                    format!("others keep writing {}", self.job.output.uri(&key)),
+                    Some(n),
+                );
             }
             Err(error) => return Err(error),
         }
@@ -193,8 +245,18 @@ impl Task<'_> {
     fn settle(&mut self, n: usize, key: String, bytes: u64, decision: Decision) {
         let rendition = self.job.spec.renditions[n].name.clone();
         match decision {
-            Decision::Write | Decision::Done => self.outputs.push(Output { rendition, key, bytes, written: true }),
-            Decision::Keep => self.outputs.push(Output { rendition, key, bytes, written: false }),
+            Decision::Write | Decision::Done => self.outputs.push(Output {
+                rendition,
+                key,
+                bytes,
+                written: true,
+            }),
+            Decision::Keep => self.outputs.push(Output {
+                rendition,
+                key,
+                bytes,
+                written: false,
+            }),
             Decision::Exists => self.fail("OutputExists", format!("{} exists", self.job.output.uri(&key)), Some(n)),
             Decision::Collision => {
                 let message = format!("{} belongs to another image", self.job.output.uri(&key));
@@ -210,6 +272,10 @@ impl Task<'_> {
     /// Counts the image as failed; the first cause is the one told.
     fn fail(&mut self, reason: &str, message: String, rendition: Option<usize>) {
         let rendition = rendition.map(|n| self.job.spec.renditions[n].name.clone());
-        self.failure.get_or_insert(Failure { reason: reason.to_owned(), message, rendition });
+        self.failure.get_or_insert(Failure {
+            reason: reason.to_owned(),
+            message,
+            rendition,
+        });
     }
 }

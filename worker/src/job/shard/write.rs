@@ -55,10 +55,20 @@ pub(super) async fn write(
             return Ok(Written { decision, found });
         }
         let condition = found.map_or(Condition::IfAbsent, |found| Condition::IfMatch(found.etag));
-        let put =
-            Put { key: key.to_owned(), bytes: bytes.clone(), content_type, metadata: mark.to_metadata(), condition };
+        let put = Put {
+            key: key.to_owned(),
+            bytes: bytes.clone(),
+            content_type,
+            metadata: mark.to_metadata(),
+            condition,
+        };
         match job.output.put(put).await {
-            Ok(_) => return Ok(Written { decision: Decision::Done, found: None }),
+            Ok(_) => {
+                return Ok(Written {
+                    decision: Decision::Done,
+                    found: None,
+                });
+            }
             Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::Transient) => {
                 when = Look::After;
                 refused = Some(error);

@@ -47,5 +47,8 @@ pub(super) fn remove(root: &Path, key: &str, etag: &str) {
 
 fn path(root: &Path, key: &str, etag: &str) -> PathBuf {
     let name = &sha256_hex(key.as_bytes())[..32];
-    root.join(OWN).join("index").join(&name[..2]).join(format!("{name}.{etag}.json"))
+    root.join(OWN)
+        .join("index")
+        .join(&name[..2])
+        .join(format!("{name}.{etag}.json"))
 }

@@ -12,27 +12,53 @@ fn store() -> (tempfile::TempDir, FileStore) {
 }
 
 async fn keys(store: &FileStore, prefix: &str, start_after: Option<&str>) -> Vec<String> {
-    store.list(prefix, start_after).map_ok(|entry| entry.key).try_collect().await.unwrap()
+    store
+        .list(prefix, start_after)
+        .map_ok(|entry| entry.key)
+        .try_collect()
+        .await
+        .unwrap()
 }
 
 fn put(key: &str, bytes: &'static str, condition: Condition) -> Put {
     let metadata = [("colour".to_owned(), bytes.to_owned())].into();
-    Put { key: key.into(), bytes: bytes.into(), content_type: "text/plain", metadata, condition }
+    Put {
+        key: key.into(),
+        bytes: bytes.into(),
+        content_type: "text/plain",
+        metadata,
+        condition,
+    }
 }
 
 #[tokio::test]
 async fn an_object_is_created_once_and_replaced_only_by_who_saw_it() {
     let (_folder, store) = store();
     let first = store.put(put("a/b.txt", "red", Condition::IfAbsent)).await.unwrap();
-    let again = store.put(put("a/b.txt", "blue", Condition::IfAbsent)).await.unwrap_err();
+    let again = store
+        .put(put("a/b.txt", "blue", Condition::IfAbsent))
+        .await
+        .unwrap_err();
     assert_eq!(again.kind(), ErrorKind::PreconditionFailed);
-    let second = store.put(put("a/b.txt", "green", Condition::IfMatch(first.clone()))).await.unwrap();
-    let stale = store.put(put("a/b.txt", "blue", Condition::IfMatch(first))).await.unwrap_err();
+    let second = store
+        .put(put("a/b.txt", "green", Condition::IfMatch(first.clone())))
+        .await
+        .unwrap();
+    let stale = store
+        .put(put("a/b.txt", "blue", Condition::IfMatch(first)))
+        .await
+        .unwrap_err();
     assert_eq!(stale.kind(), ErrorKind::PreconditionFailed);
     let head = store.head("a/b.txt").await.unwrap();
-    assert_eq!((head.etag.as_str(), head.metadata["colour"].as_str()), (second.as_str(), "green"));
+    assert_eq!(
+        (head.etag.as_str(), head.metadata["colour"].as_str()),
+        (second.as_str(), "green")
+    );
     assert_eq!(store.get("a/b.txt", Some(&second), 5).await.unwrap().bytes, "green");
-    let missing = store.put(put("none.txt", "x", Condition::IfMatch(second))).await.unwrap_err();
+    let missing = store
+        .put(put("none.txt", "x", Condition::IfMatch(second)))
+        .await
+        .unwrap_err();
     assert_eq!(missing.kind(), ErrorKind::PreconditionFailed);
 }
 
@@ -45,7 +71,9 @@ async fn replaced_objects_leave_no_sidecars_and_no_temporary_files() {
     store.put(put("a.txt", "four", Condition::IfAbsent)).await.unwrap_err();
     let files = |sub: &str| {
         let walk = walkdir::WalkDir::new(folder.path().join("_collodion").join(sub));
-        walk.into_iter().filter(|e| e.as_ref().unwrap().file_type().is_file()).count()
+        walk.into_iter()
+            .filter(|e| e.as_ref().unwrap().file_type().is_file())
+            .count()
     };
     assert_eq!((files("index"), files("tmp")), (1, 0));
 }
@@ -63,9 +91,15 @@ async fn a_changed_or_too_large_file_is_not_read() {
     let (folder, store) = store();
     fs::write(folder.path().join("a"), "12345").unwrap();
     let etag = store.head("a").await.unwrap().etag;
-    assert_eq!(store.get("a", Some(&etag), 4).await.unwrap_err().kind(), ErrorKind::TooLarge);
+    assert_eq!(
+        store.get("a", Some(&etag), 4).await.unwrap_err().kind(),
+        ErrorKind::TooLarge
+    );
     fs::write(folder.path().join("a"), "123").unwrap();
-    assert_eq!(store.get("a", Some(&etag), 9).await.unwrap_err().kind(), ErrorKind::PreconditionFailed);
+    assert_eq!(
+        store.get("a", Some(&etag), 9).await.unwrap_err().kind(),
+        ErrorKind::PreconditionFailed
+    );
     assert_eq!(store.get("b", None, 9).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(store.get("a/b", None, 9).await.unwrap_err().kind(), ErrorKind::NotFound);
 }
@@ -76,13 +110,29 @@ async fn keys_that_leave_the_folder_are_refused() {
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("secret"), "x").unwrap();
     symlink(outside.path(), folder.path().join("out")).unwrap();
-    for key in ["../a", "a/../../b", "/etc/passwd", "", "a//b", "./a", "a/./b", "a/", "a\0b", "out/secret"] {
+    for key in [
+        "../a",
+        "a/../../b",
+        "/etc/passwd",
+        "",
+        "a//b",
+        "./a",
+        "a/./b",
+        "a/",
+        "a\0b",
+        "out/secret",
+    ] {
         let error = store.get(key, None, 9).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{key:?}");
         let error = store.put(put(key, "x", Condition::None)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{key:?}");
     }
-    assert!(keys(&store, "", None).await.iter().all(|key| key.starts_with("_collodion/")));
+    assert!(
+        keys(&store, "", None)
+            .await
+            .iter()
+            .all(|key| key.starts_with("_collodion/"))
+    );
 }
 
 #[tokio::test]
@@ -102,7 +152,10 @@ async fn a_name_that_is_not_utf8_is_listed_and_can_not_be_read() {
     let (folder, store) = store();
     fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff.jpg")), "x").unwrap();
     assert_eq!(keys(&store, "", None).await, ["a\u{fffd}.jpg"]);
-    assert_eq!(store.get("a\u{fffd}.jpg", None, 9).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(
+        store.get("a\u{fffd}.jpg", None, 9).await.unwrap_err().kind(),
+        ErrorKind::NotFound
+    );
 }
 
 #[tokio::test]

@@ -24,7 +24,10 @@ pub(super) fn list(
             let _ = sender.blocking_send(Err(error));
         }
     });
-    stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|entry| (entry, receiver)) }).fuse()
+    stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|entry| (entry, receiver))
+    })
+    .fuse()
 }
 
 fn walk(
@@ -34,7 +37,10 @@ fn walk(
     sender: &mpsc::Sender<Result<Entry, StorageError>>,
 ) -> Result<(), StorageError> {
     let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let root = store.root.canonicalize().map_err(|error| Fault::Io(error).into_error(OPERATION, store.uri("")))?;
+    let root = store
+        .root
+        .canonicalize()
+        .map_err(|error| Fault::Io(error).into_error(OPERATION, store.uri("")))?;
     let start = store.root.join(folder);
     if !folder.is_empty() && !start.exists() {
         return Ok(());
@@ -45,11 +51,15 @@ fn walk(
             Ok(entry) => entry,
             Err(error) if is_dangling(&error) => continue,
             Err(error) => {
-                let error = error.into_io_error().unwrap_or_else(|| io::Error::other("a link leads to its own folder"));
+                let error = error
+                    .into_io_error()
+                    .unwrap_or_else(|| io::Error::other("a link leads to its own folder"));
                 return Err(Fault::Io(error).into_error(OPERATION, store.uri(prefix)));
             }
         };
-        let Some(key) = key(&store.root, entry.path()) else { continue };
+        let Some(key) = key(&store.root, entry.path()) else {
+            continue;
+        };
         if !key.starts_with(prefix) || start_after.is_some_and(|after| key.as_str() <= after) {
             continue;
         }

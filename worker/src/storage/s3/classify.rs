@@ -25,9 +25,13 @@ where
     let why = match &error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
-            format!("{status} {}: {}", error.code().unwrap_or_default(), error.message().unwrap_or_default())
-                .trim_end_matches([':', ' '])
-                .to_owned()
+            format!(
+                "{status} {}: {}",
+                error.code().unwrap_or_default(),
+                error.message().unwrap_or_default()
+            )
+            .trim_end_matches([':', ' '])
+            .to_owned()
         }
         other => DisplayErrorContext(other).to_string(),
     };

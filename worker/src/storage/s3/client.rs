@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::Path, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, meta::region::RegionProviderChain, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
 use aws_sdk_s3::{
     Client,
     config::{IdentityCache, SharedHttpClient, retry::RetryConfig},
@@ -21,7 +21,13 @@ const DEFAULT_REGION: &str = "us-east-1";
 
 /// The client that `storage` describes. Failed requests are not tried again here but in [`super::Policy`].
 pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<Client, Box<dyn Error + Send + Sync>> {
-    let Storage { endpoint, region, path_style, credentials, ca_bundle } = storage;
+    let Storage {
+        endpoint,
+        region,
+        path_style,
+        credentials,
+        ca_bundle,
+    } = storage;
     let ca = match (mounts, ca_bundle) {
         (Some(mounts), Some(ca)) => {
             let path = mounts.join("configmaps").join(&ca.config_map_name).join("ca.crt");
@@ -31,15 +37,21 @@ pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<
         (None, Some(_)) => env::var_os("AWS_CA_BUNDLE").map(fs::read).transpose()?,
         _ => None,
     };
-    let region = RegionProviderChain::first_try(region.clone().map(Region::new)).or_default_provider();
-    let region = if endpoint.is_some() { region.or_else(Region::from_static(DEFAULT_REGION)) } else { region };
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .build();
     let shared = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client(ca)?)
-        .region(region)
-        .timeout_config(timeouts)
-        .load()
-        .await;
+        .timeout_config(timeouts);
+    let shared = match region
+        .clone()
+        .or_else(|| endpoint.as_ref().map(|_| region_of_environment()))
+    {
+        Some(region) => shared.region(Region::new(region)),
+        None => shared,
+    };
+    let shared = shared.load().await;
     if shared.region().is_none() {
         return Err("no region: set storage.region or the environment variable AWS_REGION".into());
     }
@@ -51,12 +63,23 @@ pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<
         None => config,
     };
     let config = match (mounts, credentials) {
-        (Some(mounts), Some(secret)) => config
-            .identity_cache(IdentityCache::no_cache())
-            .credentials_provider(MountedCredentials::new(mounts.join("secrets").join(&secret.secret_name))),
+        (Some(mounts), Some(secret)) => {
+            config
+                .identity_cache(IdentityCache::no_cache())
+                .credentials_provider(MountedCredentials::new(
+                    mounts.join("secrets").join(&secret.secret_name),
+                ))
+        }
         _ => config,
     };
     Ok(Client::from_conf(config.build()))
+}
+
+fn region_of_environment() -> String {
+    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"]
+        .into_iter()
+        .find_map(|name| env::var(name).ok());
+    named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
 fn http_client(ca: Option<Vec<u8>>) -> Result<SharedHttpClient, Box<dyn Error + Send + Sync>> {

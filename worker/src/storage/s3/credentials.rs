@@ -19,9 +19,19 @@ impl MountedCredentials {
     }
 
     async fn read(&self) -> Result<Credentials, CredentialsError> {
-        let id = self.file("AWS_ACCESS_KEY_ID").await.map_err(CredentialsError::not_loaded)?;
-        let secret = self.file("AWS_SECRET_ACCESS_KEY").await.map_err(CredentialsError::not_loaded)?;
-        let token = self.file("AWS_SESSION_TOKEN").await.ok().filter(|token| !token.is_empty());
+        let id = self
+            .file("AWS_ACCESS_KEY_ID")
+            .await
+            .map_err(CredentialsError::not_loaded)?;
+        let secret = self
+            .file("AWS_SECRET_ACCESS_KEY")
+            .await
+            .map_err(CredentialsError::not_loaded)?;
+        let token = self
+            .file("AWS_SESSION_TOKEN")
+            .await
+            .ok()
+            .filter(|token| !token.is_empty());
         Ok(Credentials::new(id, secret, token, None, "mounted Secret"))
     }
 
