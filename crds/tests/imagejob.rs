@@ -149,7 +149,7 @@ fn what_is_immutable_cannot_be_removed() {
 }
 
 fn example() -> Value {
-    serde_saphyr::from_str(EXAMPLE).unwrap()
+    serde_saphyr::from_str(EXAMPLE).expect("the example is YAML")
 }
 
 fn typed(job: &Value) -> ImageJob {
