@@ -177,12 +177,12 @@ fn complaints_of(result: Result<(), kube::core::cel::ValidationErrors>) -> Vec<S
 
 /// Sets the value at a JSON pointer, making what lies on the way.
 fn set(job: &mut Value, pointer: &str, value: Value) {
-    let (parent, key) = pointer.rsplit_once('/').unwrap();
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer has a slash");
     if job.pointer(parent).is_none() {
         set(job, parent, json!({}));
     }
-    job.pointer_mut(parent).map(|p| match p {
-        Value::Array(items) => items[key.parse::<usize>().unwrap()] = value,
+    match job.pointer_mut(parent).expect("the parent was made") {
+        Value::Array(items) => items[key.parse::<usize>().expect("an index is a number")] = value,
         other => other[key] = value,
-    });
+    }
 }
