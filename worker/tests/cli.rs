@@ -35,7 +35,11 @@ spec:
 
 fn collodion() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_collodion"));
-    command.env_remove("COLLODION_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .env_remove("COLLODION_LOG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 
@@ -44,8 +48,18 @@ fn run(studio: &Studio, manifest: &str, arguments: &[&str]) -> Output {
     let file = studio.path("job.yaml");
     fs::write(&file, manifest).unwrap();
     let mut command = collodion();
-    command.arg("run").arg("-f").arg(file).arg("--input").arg(studio.path("in"));
-    command.arg("--output").arg(studio.path("out")).args(arguments).output().unwrap()
+    command
+        .arg("run")
+        .arg("-f")
+        .arg(file)
+        .arg("--input")
+        .arg(studio.path("in"));
+    command
+        .arg("--output")
+        .arg(studio.path("out"))
+        .args(arguments)
+        .output()
+        .unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -58,8 +72,15 @@ fn a_run_ends_by_saying_where_everything_lies() {
     let output = run(&studio, MANIFEST, &[]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let stdout = text(&output.stdout);
-    assert!(stdout.starts_with("Complete: 3 images, 3 done, 0 skipped, 0 failed"), "{stdout}");
-    let report = stdout.lines().find_map(|line| line.trim().strip_prefix("report")).unwrap().trim();
+    assert!(
+        stdout.starts_with("Complete: 3 images, 3 done, 0 skipped, 0 failed"),
+        "{stdout}"
+    );
+    let report = stdout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("report"))
+        .unwrap()
+        .trim();
     assert!(fs::read_to_string(report).unwrap().contains("<!doctype html>"));
     assert_eq!(text(&output.stderr), "", "no progress bar off a terminal");
     assert_eq!(studio.outputs().len(), 3);
@@ -73,7 +94,10 @@ fn json_is_one_object_on_stdout() {
     assert_eq!(output.status.code(), Some(1), "one of three is more than 1%");
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["state"], "Failed");
-    assert_eq!(summary["objects"], serde_json::json!({"total": 3, "done": 2, "skipped": 0, "failed": 1}));
+    assert_eq!(
+        summary["objects"],
+        serde_json::json!({"total": 3, "done": 2, "skipped": 0, "failed": 1})
+    );
     let failures = summary["failures"].as_str().unwrap().strip_prefix("file://").unwrap();
     assert!(fs::read_to_string(failures).unwrap().contains("NotAnImage"));
     assert!(summary["report"].as_str().unwrap().ends_with("/report.html"));
@@ -84,7 +108,10 @@ fn a_second_run_skips_what_the_first_one_made() {
     let studio = Studio::with_pictures(4);
     run(&studio, MANIFEST, &[]);
     let output = run(&studio, MANIFEST, &[]);
-    assert!(text(&output.stdout).starts_with("Complete: 4 images, 0 done, 4 skipped"), "{output:?}");
+    assert!(
+        text(&output.stdout).starts_with("Complete: 4 images, 0 done, 4 skipped"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -92,7 +119,10 @@ fn a_manifest_that_can_not_be_used_is_refused_with_the_field() {
     let studio = Studio::with_pictures(1);
     for (manifest, said) in [
         (MANIFEST.replace("width: 16", "widht: 16"), "widht"),
-        (MANIFEST.replace("name: thumb", "name: Thumb"), "spec.renditions[0].name"),
+        (
+            MANIFEST.replace("name: thumb", "name: Thumb"),
+            "spec.renditions[0].name",
+        ),
         (MANIFEST.replace("kind: ImageJob", "kind: Pod"), "kind: ImageJob"),
         ("{".to_owned(), "YAML"),
     ] {
@@ -101,7 +131,10 @@ fn a_manifest_that_can_not_be_used_is_refused_with_the_field() {
         assert!(text(&output.stderr).contains(said), "{output:?}");
         assert_eq!(text(&output.stdout), "");
     }
-    let output = collodion().args(["run", "-f", "/nonexistent/job.yaml"]).output().unwrap();
+    let output = collodion()
+        .args(["run", "-f", "/nonexistent/job.yaml"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("/nonexistent/job.yaml"));
 }
@@ -111,7 +144,10 @@ fn nothing_to_do_is_an_error() {
     let studio = Studio::new();
     let output = run(&studio, MANIFEST, &[]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).starts_with("collodion: there is no image under file://"), "{output:?}");
+    assert!(
+        text(&output.stderr).starts_with("collodion: there is no image under file://"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -120,7 +156,9 @@ fn render_makes_one_picture_from_stdin_to_stdout() {
     fs::write(studio.path("job.yaml"), MANIFEST).unwrap();
     let render = |rendition: &str| {
         let mut command = collodion();
-        command.args(["render", "-", "-", "-r", rendition, "-f"]).arg(studio.path("job.yaml"));
+        command
+            .args(["render", "-", "-", "-r", rendition, "-f"])
+            .arg(studio.path("job.yaml"));
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         // A child that refuses its arguments may be gone before it is written to.
         let _ = child.stdin.take().unwrap().write_all(&picture(1, 40, 30));
@@ -132,7 +170,10 @@ fn render_makes_one_picture_from_stdin_to_stdout() {
     assert_eq!((header.width, header.height), (16, 16));
     let output = render("poster");
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("has no rendition poster; it has thumb"), "{output:?}");
+    assert!(
+        text(&output.stderr).contains("has no rendition poster; it has thumb"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -189,7 +230,10 @@ impl Pods {
         loop {
             let outputs = self.studio.outputs();
             if outputs.len() >= 4 {
-                return outputs.into_keys().map(|key| self.studio.path("out").join(key)).collect();
+                return outputs
+                    .into_keys()
+                    .map(|key| self.studio.path("out").join(key))
+                    .collect();
             }
             assert_eq!(child.try_wait().unwrap(), None, "it ended before it was ended");
             assert!(Instant::now() < deadline, "no outputs");
@@ -203,19 +247,31 @@ impl Pods {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let output = self.phase(&["report"]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{output:?}");
-        let Outcome::Reported { objects, bytes, within_policy, report } = self.outcome() else {
+        let Outcome::Reported {
+            objects,
+            bytes,
+            within_policy,
+            report,
+        } = self.outcome()
+        else {
             panic!("not reported: {:?}", self.outcome())
         };
         assert_eq!((objects.done, objects.total, within_policy), (pictures, pictures, true));
         let outputs = self.studio.outputs();
         assert_eq!(outputs.len() as u64, 2 * pictures);
-        assert_eq!(bytes.output, outputs.values().map(|bytes| bytes.len() as u64).sum::<u64>());
+        assert_eq!(
+            bytes.output,
+            outputs.values().map(|bytes| bytes.len() as u64).sum::<u64>()
+        );
         assert!(report.ends_with("/report.html"));
     }
 }
 
 fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    let status = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -229,7 +285,11 @@ fn a_shard_killed_in_the_middle_is_finished_by_the_next_process() {
     let modified = |path: &PathBuf| fs::metadata(path).unwrap().modified().unwrap();
     let before: Vec<_> = made.iter().map(modified).collect();
     pods.finish(60);
-    assert_eq!(made.iter().map(modified).collect::<Vec<_>>(), before, "what was made is not made again");
+    assert_eq!(
+        made.iter().map(modified).collect::<Vec<_>>(),
+        before,
+        "what was made is not made again"
+    );
 }
 
 #[test]
@@ -257,14 +317,21 @@ fn a_shard_answers_over_http_while_it_works() {
     assert_eq!(get(address, "/healthz"), "ok\n");
     let metrics = get(address, "/metrics");
     assert!(metrics.contains("collodion_job_images_planned 60\n"), "{metrics}");
-    assert!(metrics.contains("collodion_job_images_total{state=\"done\"}"), "{metrics}");
+    assert!(
+        metrics.contains("collodion_job_images_total{state=\"done\"}"),
+        "{metrics}"
+    );
     child.kill().unwrap();
     child.wait().unwrap();
 }
 
 fn get(address: SocketAddr, path: &str) -> String {
     let mut connection = TcpStream::connect(address).unwrap();
-    write!(connection, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    write!(
+        connection,
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

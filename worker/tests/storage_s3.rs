@@ -16,14 +16,21 @@ async fn open(endpoint: &str, location: &str, mounts: &Path) -> Store {
         endpoint: Some(endpoint.to_owned()),
         region: Some("us-east-1".to_owned()),
         path_style: true,
-        credentials: Some(SecretReference { secret_name: "s3".to_owned() }),
+        credentials: Some(SecretReference {
+            secret_name: "s3".to_owned(),
+        }),
         ca_bundle: None,
     };
-    Store::open(&Location::new(location), Some(&storage), Some(mounts)).await.unwrap()
+    Store::open(&Location::new(location), Some(&storage), Some(mounts))
+        .await
+        .unwrap()
 }
 
 fn put(key: &str, bytes: &'static str, condition: Condition) -> Put {
-    Put { condition, ..Put::once(key, "text/plain", bytes) }
+    Put {
+        condition,
+        ..Put::once(key, "text/plain", bytes)
+    }
 }
 
 fn kind<T: std::fmt::Debug>(result: Result<T, StorageError>) -> ErrorKind {
@@ -31,7 +38,12 @@ fn kind<T: std::fmt::Debug>(result: Result<T, StorageError>) -> ErrorKind {
 }
 
 async fn keys(store: &Store, prefix: &str, start_after: Option<&str>) -> Vec<String> {
-    store.list(prefix, start_after).map_ok(|entry| entry.key).try_collect().await.unwrap()
+    store
+        .list(prefix, start_after)
+        .map_ok(|entry| entry.key)
+        .try_collect()
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -39,29 +51,49 @@ async fn conditions_on_writes_and_reads_hold() {
     let server = Server::start();
     let store = open(&server.endpoint, "s3://bucket/folder", &server.mounts).await;
     let first = store.put(put("a", "1", Condition::IfAbsent)).await.unwrap();
-    assert_eq!(kind(store.put(put("a", "2", Condition::IfAbsent)).await), ErrorKind::PreconditionFailed);
-    let second = store.put(put("a", "3", Condition::IfMatch(first.clone()))).await.unwrap();
+    assert_eq!(
+        kind(store.put(put("a", "2", Condition::IfAbsent)).await),
+        ErrorKind::PreconditionFailed
+    );
+    let second = store
+        .put(put("a", "3", Condition::IfMatch(first.clone())))
+        .await
+        .unwrap();
     let stale = store.put(put("a", "4", Condition::IfMatch(first.clone()))).await;
     assert_eq!(kind(stale), ErrorKind::PreconditionFailed);
     assert_eq!(store.get("a", Some(&second), 1).await.unwrap().bytes, "3");
-    assert_eq!(kind(store.get("a", Some(&first), 1).await), ErrorKind::PreconditionFailed);
+    assert_eq!(
+        kind(store.get("a", Some(&first), 1).await),
+        ErrorKind::PreconditionFailed
+    );
     assert_eq!(kind(store.get("a", None, 0).await), ErrorKind::TooLarge);
     assert_eq!(kind(store.get("b", None, 1).await), ErrorKind::NotFound);
     assert_eq!(kind(store.head("b").await), ErrorKind::NotFound);
     let nowhere = open(&server.endpoint, "s3://no-such-bucket/", &server.mounts).await;
     assert_eq!(kind(nowhere.get("a", None, 1).await), ErrorKind::NoBucket);
-    assert_eq!(kind(nowhere.list("", None).try_collect::<Vec<_>>().await), ErrorKind::NoBucket);
+    assert_eq!(
+        kind(nowhere.list("", None).try_collect::<Vec<_>>().await),
+        ErrorKind::NoBucket
+    );
 }
 
 #[tokio::test]
 async fn metadata_and_media_type_come_back_as_put() {
     let server = Server::start();
     let store = open(&server.endpoint, "s3://bucket/", &server.mounts).await;
-    let metadata: std::collections::BTreeMap<_, _> =
-        [("collodion-source-etag", "\"odd-1, 2; ~=%41 +/\\'"), ("collodion-job", "u")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
-    let etag = store.put(Put { metadata: metadata.clone(), ..Put::once("a", "image/webp", "x") }).await.unwrap();
+    let metadata: std::collections::BTreeMap<_, _> = [
+        ("collodion-source-etag", "\"odd-1, 2; ~=%41 +/\\'"),
+        ("collodion-job", "u"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    let etag = store
+        .put(Put {
+            metadata: metadata.clone(),
+            ..Put::once("a", "image/webp", "x")
+        })
+        .await
+        .unwrap();
     let head = store.head("a").await.unwrap();
     assert_eq!((head.metadata, head.size, head.etag), (metadata, 1, etag));
     assert_eq!(head.content_type.as_deref(), Some("image/webp"));
@@ -71,7 +103,16 @@ async fn metadata_and_media_type_come_back_as_put() {
 async fn keys_may_hold_any_characters() {
     let server = Server::start();
     let store = open(&server.endpoint, "s3://bucket/p x+ü/", &server.mounts).await;
-    let mut odd = ["a b.jpg", "a+b.jpg", "a%2Bb.jpg", "ü/ñ.jpg", "😀.jpg", "a&b=c?d#e.jpg", "q'\"<>.jpg", "~!@$^*().jpg"];
+    let mut odd = [
+        "a b.jpg",
+        "a+b.jpg",
+        "a%2Bb.jpg",
+        "ü/ñ.jpg",
+        "😀.jpg",
+        "a&b=c?d#e.jpg",
+        "q'\"<>.jpg",
+        "~!@$^*().jpg",
+    ];
     for key in odd {
         store.put(put(key, "x", Condition::IfAbsent)).await.unwrap();
         assert_eq!(store.get(key, None, 1).await.unwrap().bytes, "x", "{key}");
@@ -132,6 +173,9 @@ async fn a_write_whose_answer_is_lost_is_found_written() {
     let server = Server::start();
     let proxy = Proxy::start(&server, Fault::TruncateAfter(0), 1).await;
     let store = open(&proxy.endpoint, "s3://bucket/", &server.mounts).await;
-    assert_eq!(kind(store.put(put("once", "1", Condition::IfAbsent)).await), ErrorKind::PreconditionFailed);
+    assert_eq!(
+        kind(store.put(put("once", "1", Condition::IfAbsent)).await),
+        ErrorKind::PreconditionFailed
+    );
     assert_eq!(store.get("once", None, 9).await.unwrap().bytes, "1");
 }

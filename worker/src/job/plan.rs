@@ -124,11 +124,7 @@ impl Planner<'_> {
         let mut listing = self.job.input.list("", self.last.as_deref());
         let mut cutter = Cutter::new(self.job.spec.shard, self.next());
         let mut previous = self.last.clone();
-        while let Some(entry) = listing
-            .try_next()
-            .await
-            .map_err(|error| not_listed(self.job, error))?
-        {
+        while let Some(entry) = listing.try_next().await.map_err(|error| not_listed(self.job, error))? {
             if stop.is_cancelled() {
                 return Err(PhaseError::Stopped);
             }

@@ -38,7 +38,15 @@ impl Server {
         fs::write(mounts.join("secrets/s3/AWS_SECRET_ACCESS_KEY"), "tested").unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let process = Command::new(program())
-            .args(["--access", "tester", "--secret", "tested", "--port", &address.to_string(), "posix"])
+            .args([
+                "--access",
+                "tester",
+                "--secret",
+                "tested",
+                "--port",
+                &address.to_string(),
+                "posix",
+            ])
             .arg(folder.path().join("s3"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -49,7 +57,12 @@ impl Server {
             assert!(Instant::now() < deadline, "versitygw does not answer");
             sleep(Duration::from_millis(10));
         }
-        Self { process, folder, endpoint: format!("http://{address}"), mounts }
+        Self {
+            process,
+            folder,
+            endpoint: format!("http://{address}"),
+            mounts,
+        }
     }
 }
 
@@ -63,7 +76,11 @@ impl Drop for Server {
 /// The server's program, built from the tools modules of the end-to-end tests unless that was done before.
 fn program() -> PathBuf {
     let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/tools/build");
-    let output = Command::new(build).arg("versitygw").stderr(Stdio::inherit()).output().unwrap();
+    let output = Command::new(build)
+        .arg("versitygw")
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "versitygw could not be built");
     Path::new(std::str::from_utf8(&output.stdout).unwrap().trim()).join("versitygw")
 }
@@ -99,7 +116,11 @@ impl Proxy {
                 tokio::spawn(async move { pass(client, &target, fault).await });
             }
         });
-        Self { endpoint, connections, task: task.abort_handle() }
+        Self {
+            endpoint,
+            connections,
+            task: task.abort_handle(),
+        }
     }
 
     pub(crate) fn connections(&self) -> usize {

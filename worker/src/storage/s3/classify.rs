@@ -17,7 +17,12 @@ where
     let kind = match &error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorKind::Transient,
         SdkError::DispatchFailure(failure) if failure.is_user() => ErrorKind::Invalid,
-        SdkError::DispatchFailure(failure) if failure.is_io() || failure.is_timeout() => ErrorKind::Transient,
+        // A connection that ends in the middle of an answer is of no kind but counts as one to try again.
+        SdkError::DispatchFailure(failure)
+            if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() =>
+        {
+            ErrorKind::Transient
+        }
         SdkError::ServiceError(answer) => of_answer(answer.raw().status().as_u16(), error.code()),
         // Nobody could sign the request.
         _ => ErrorKind::Denied,
