@@ -1,12 +1,15 @@
 //! Whether a rendition looks like one that the `image` crate makes of the same source.
 
 use anyhow::{Context, Result, ensure};
-use image::{DynamicImage, GenericImageView, Rgb, RgbImage, imageops::FilterType};
+use image::{DynamicImage, GenericImageView, Rgb, RgbImage, imageops::{self, FilterType}};
 
 use crate::manifest::{PAGE, THUMB};
 
-/// Largest mean difference of a channel that different filters and lossy encoders explain, of 255.
-const TOLERANCE: f64 = 7.0;
+/// Largest mean difference of a channel that different filters and lossy encoders explain, of 255, once fine grain
+/// is averaged out.
+const TOLERANCE: f64 = 3.0;
+/// Sides of the squares, in pixels, over which grain is averaged.
+const GRAIN: u32 = 4;
 
 /// Checks that an output of a rendition decodes, has the right size and looks as it should.
 pub(crate) fn check(source: &[u8], rendition: &str, output: &[u8]) -> Result<()> {
@@ -32,8 +35,9 @@ fn mean_difference(a: &RgbImage, b: &RgbImage) -> f64 {
 
 fn on_white(image: &DynamicImage) -> RgbImage {
     let rgba = image.to_rgba8();
-    RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
+    let flat = RgbImage::from_fn(rgba.width(), rgba.height(), |x, y| {
         let [r, g, b, alpha] = rgba.get_pixel(x, y).0.map(u32::from);
         Rgb([r, g, b].map(|channel| u8::try_from((channel * alpha + 255 * (255 - alpha)) / 255).unwrap_or(255)))
-    })
+    });
+    imageops::resize(&flat, flat.width().div_ceil(GRAIN), flat.height().div_ceil(GRAIN), FilterType::Triangle)
 }
