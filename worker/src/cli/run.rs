@@ -92,7 +92,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Exit> {
     manifest.metadata.uid = Some(Uuid::new_v4().to_string());
     let stop = stop::on_signals().map_err(|error| Exit::caused("failed to watch for signals", &error))?;
 
-    let (job, report) = all_phases(manifest, &bar, &stop).await.map_err(|error| Exit {
+    let result = all_phases(manifest, &bar, &stop).await;
+    bar.clear();
+    let (job, report) = result.map_err(|error| Exit {
         code: if matches!(error, PhaseError::Refused { .. }) {
             EXIT_REFUSED
         } else {
@@ -100,7 +102,6 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Exit> {
         },
         message: chain(&error),
     })?;
-    bar.clear();
     let summary = match format {
         Format::Text => text(&job, &report),
         Format::Json => json(&job, &report),

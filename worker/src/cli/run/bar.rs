@@ -44,6 +44,7 @@ impl Bar {
             "{bar:30.cyan/dim} {human_pos}/{human_len} images  {per_sec}  {eta} left  {msg}",
         );
         self.0.set_style(style.expect("the template is well-formed"));
+        self.0.set_message("");
         self.0.set_length(earlier.total);
         self.follow(work, || {
             let now = progress.now().objects;

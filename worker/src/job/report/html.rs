@@ -2,6 +2,7 @@
 
 use askama::Template;
 use indicatif::{HumanBytes, HumanCount};
+use jiff::Timestamp;
 
 use super::{Report, merge::Merged, merge::SHOWN_FAILURES, samples::Sample};
 use crate::job::{Job, row::Row};
@@ -12,6 +13,8 @@ use crate::job::{Job, row::Row};
 struct Page<'a> {
     report: &'a Report,
     state: &'static str,
+    started: String,
+    finished: String,
     input: String,
     output: String,
     failures: String,
@@ -69,6 +72,8 @@ pub(super) fn page(job: &Job, report: &Report, merged: &Merged, samples: &[Sampl
     let page = Page {
         report,
         state: if report.within_policy { "Complete" } else { "Failed" },
+        started: time(report.started),
+        finished: time(report.finished),
         input: job.input.uri(""),
         output: job.output.uri(""),
         failures: job.failures_uri(),
@@ -156,6 +161,10 @@ fn count(n: u64) -> String {
 
 fn bytes(n: u64) -> String {
     HumanBytes(n).to_string()
+}
+
+fn time(timestamp: Timestamp) -> String {
+    timestamp.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn duration(seconds: f64) -> String {
