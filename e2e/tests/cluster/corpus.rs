@@ -31,7 +31,7 @@ pub(crate) fn pictures(seed: u64, count: usize) -> Result<Vec<Picture>> {
         let image = photograph.crop_imm(corner.0, corner.1, crop.0, crop.1);
         let quality = u8::try_from(random.within(70, 95))?;
         let (bytes, extension) = encode(&image, index / photographs.len(), quality)?;
-        let folder = if index % 2 == 0 { "" } else { "more/of them/" };
+        let folder = if index.is_multiple_of(2) { "" } else { "more/of them/" };
         Ok(Picture {
             key: format!("{folder}{index:03}.{extension}"),
             bytes,
