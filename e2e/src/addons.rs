@@ -12,7 +12,9 @@ const DNS_PORT: u16 = 10053;
 /// When the API server refuses one.
 pub fn create(home: &Home) -> Result<()> {
     let manifest = include_str!("../manifests/addons.yaml");
-    let manifest = manifest.replace("DNS_SERVICE", network::DNS_SERVICE).replace("HOST_ADDRESS", network::HOST_ADDRESS);
+    let manifest = manifest
+        .replace("DNS_SERVICE", network::DNS_SERVICE)
+        .replace("HOST_ADDRESS", network::HOST_ADDRESS);
     apply(&home.into(), &manifest.replace("DNS_PORT", &DNS_PORT.to_string()))
 }
 

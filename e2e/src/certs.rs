@@ -20,14 +20,22 @@ pub fn create(home: &Home) -> Result<()> {
     authority.distinguished_name = subject(None, "collodion-cluster-ca");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-    let certificate = authority.self_signed(&key).context("failed to sign the authority's certificate")?;
+    let certificate = authority
+        .self_signed(&key)
+        .context("failed to sign the authority's certificate")?;
     write(home, "ca.crt", &certificate.pem())?;
     write(home, "ca.key", &key.serialize_pem())?;
     let issuer = Issuer::new(authority, key);
 
     let api_server = [
-        "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local",
-        "localhost", "127.0.0.1", network::API_SERVICE, network::HOST_ADDRESS,
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        "kubernetes.default.svc.cluster.local",
+        "localhost",
+        "127.0.0.1",
+        network::API_SERVICE,
+        network::HOST_ADDRESS,
     ];
     issue(home, &issuer, "apiserver", subject(None, "kube-apiserver"), &api_server)?;
     issue(home, &issuer, "front-proxy", subject(None, "front-proxy-client"), &[])?;
@@ -75,7 +83,9 @@ fn issue(
     certificate.distinguished_name = subject;
     certificate.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     certificate.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    let certificate = certificate.signed_by(&key, issuer).with_context(|| format!("failed to sign for {name}"))?;
+    let certificate = certificate
+        .signed_by(&key, issuer)
+        .with_context(|| format!("failed to sign for {name}"))?;
     write(home, &format!("{name}.crt"), &certificate.pem())?;
     write(home, &format!("{name}.key"), &key.serialize_pem())
 }

@@ -48,8 +48,13 @@ pub fn remove(node: Node) -> Result<()> {
 }
 
 fn remove_tree(group: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(group) else { return Ok(()) };
-    for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+    let Ok(entries) = fs::read_dir(group) else {
+        return Ok(());
+    };
+    for entry in entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+    {
         remove_tree(&entry.path())?;
     }
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -67,8 +72,13 @@ fn hierarchies() -> Result<Vec<PathBuf>> {
         return Ok(vec![PathBuf::from(ROOT)]);
     }
     let entries = fs::read_dir(ROOT).with_context(|| format!("failed to list {ROOT}"))?;
-    let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    Ok(folders.map(|entry| entry.path()).filter(|path| path.join("cgroup.procs").exists()).collect())
+    let folders = entries
+        .flatten()
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    Ok(folders
+        .map(|entry| entry.path())
+        .filter(|path| path.join("cgroup.procs").exists())
+        .collect())
 }
 
 fn is_unified() -> bool {

@@ -18,7 +18,8 @@ pub const NAMESPACE: &str = "collodion-system";
 /// When helm fails.
 pub fn install(target: &Target) -> Result<()> {
     let mut helm = target.command("helm");
-    helm.args(["upgrade", "--install", "collodion"]).arg(repository().join("charts/collodion"));
+    helm.args(["upgrade", "--install", "collodion"])
+        .arg(repository().join("charts/collodion"));
     helm.args(["--namespace", NAMESPACE, "--create-namespace"]);
     for value in [
         format!("operator.image.repository={}", images::OPERATOR),
@@ -36,6 +37,15 @@ pub fn install(target: &Target) -> Result<()> {
 /// # Errors
 /// When one is not within three minutes.
 pub fn wait_until_ready(target: &Target) -> Result<()> {
-    let rollout = ["rollout", "status", "deployment", "--namespace", NAMESPACE, "--timeout=180s"];
-    kubectl(target, rollout).map(drop).context("the operator does not get ready")
+    let rollout = [
+        "rollout",
+        "status",
+        "deployment",
+        "--namespace",
+        NAMESPACE,
+        "--timeout=180s",
+    ];
+    kubectl(target, rollout)
+        .map(drop)
+        .context("the operator does not get ready")
 }

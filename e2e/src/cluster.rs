@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result, bail};
 use collodion_crds::ImageJob;
 use k8s_openapi::{
-    api::{core::v1::Pod, coordination::v1::Lease},
+    api::{coordination::v1::Lease, core::v1::Pod},
     apimachinery::pkg::apis::meta::v1::Condition,
 };
 use kube::{
@@ -20,8 +20,7 @@ use crate::{
     home::Home,
     images::Programs,
     kubectl::{Target, apply, kubectl},
-    lifecycle,
-    network,
+    lifecycle, network,
     node::Node,
     process,
     s3::{self, S3},
@@ -58,7 +57,11 @@ impl Cluster {
     /// # Errors
     /// When a step fails.
     pub async fn start(home: Home, harness: &Path) -> Result<Self> {
-        let programs = tokio::task::block_in_place(|| lifecycle::up(&home, harness))?;
+        let programs = tokio::task::block_in_place(|| {
+            let programs = Programs::build(&["--bins", "--tests"])?;
+            lifecycle::up(&home, harness, &programs)?;
+            anyhow::Ok(programs)
+        })?;
         let target = Target::from(&home);
         Self::connect(target, Some(home), programs).await
     }
@@ -68,7 +71,10 @@ impl Cluster {
     /// # Errors
     /// When something can't be installed there.
     pub async fn adopt(kubeconfig: &Path) -> Result<Self> {
-        let target = Target { kubeconfig: kubeconfig.to_owned(), bin: Default::default() };
+        let target = Target {
+            kubeconfig: kubeconfig.to_owned(),
+            bin: Default::default(),
+        };
         let programs = tokio::task::block_in_place(|| {
             if !s3::is_deployed(&target) {
                 s3::deploy(&target, None)?;
@@ -76,7 +82,7 @@ impl Cluster {
             chart::install(&target)?;
             s3::wait_until_ready(&target)?;
             chart::wait_until_ready(&target)?;
-            Programs::build()
+            Programs::build(&["--bins", "--tests"])
         })?;
         Self::connect(target, None, programs).await
     }
@@ -86,7 +92,13 @@ impl Cluster {
         let config = Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
         let kube = Client::try_from(config).context("failed to make a client of the API server")?;
         let s3 = S3::connect(kube.clone()).await?;
-        Ok(Self { target, home, programs, kube, s3 })
+        Ok(Self {
+            target,
+            home,
+            programs,
+            kube,
+            s3,
+        })
     }
 
     /// Removes what [`Cluster::start`] started.
@@ -139,8 +151,14 @@ stringData: {{AWS_ACCESS_KEY_ID: {key}, AWS_SECRET_ACCESS_KEY: {secret}}}
     /// When nobody leads.
     pub async fn leader(&self) -> Result<String> {
         let leases: Api<Lease> = Api::namespaced(self.kube.clone(), chart::NAMESPACE);
-        let lease = leases.get("collodion-operator").await.context("failed to read the operator's Lease")?;
-        lease.spec.and_then(|spec| spec.holder_identity).context("no operator leads")
+        let lease = leases
+            .get("collodion-operator")
+            .await
+            .context("failed to read the operator's Lease")?;
+        lease
+            .spec
+            .and_then(|spec| spec.holder_identity)
+            .context("no operator leads")
     }
 
     /// Ends a pod at once: with `kill -9` where the node is one of ours, and by the loss of its object.
@@ -150,12 +168,20 @@ stringData: {{AWS_ACCESS_KEY_ID: {key}, AWS_SECRET_ACCESS_KEY: {secret}}}
     pub async fn kill_pod(&self, namespace: &str, name: &str) -> Result<()> {
         let pods: Api<Pod> = Api::namespaced(self.kube.clone(), namespace);
         if self.home.is_some() {
-            let pod = pods.get(name).await.with_context(|| format!("failed to read the pod {name}"))?;
+            let pod = pods
+                .get(name)
+                .await
+                .with_context(|| format!("failed to read the pod {name}"))?;
             let uid = pod.metadata.uid.context("a pod without a UID")?;
             process::kill_in_cgroup(&format!("pod{uid}"));
         }
-        let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::background() };
-        pods.delete(name, &at_once).await.with_context(|| format!("failed to kill the pod {name}"))?;
+        let at_once = DeleteParams {
+            grace_period_seconds: Some(0),
+            ..DeleteParams::background()
+        };
+        pods.delete(name, &at_once)
+            .await
+            .with_context(|| format!("failed to kill the pod {name}"))?;
         Ok(())
     }
 
@@ -200,7 +226,10 @@ stringData: {{AWS_ACCESS_KEY_ID: {key}, AWS_SECRET_ACCESS_KEY: {secret}}}
         let deadline = Instant::now() + Duration::from_secs(120);
         while (self.kubectl(&format!("get node {node} -o {path}"))? == "True") != ready {
             if Instant::now() > deadline {
-                bail!("{node} did not become {} in two minutes", if ready { "ready" } else { "unready" });
+                bail!(
+                    "{node} did not become {} in two minutes",
+                    if ready { "ready" } else { "unready" }
+                );
             }
             sleep(POLL).await;
         }
@@ -208,7 +237,9 @@ stringData: {{AWS_ACCESS_KEY_ID: {key}, AWS_SECRET_ACCESS_KEY: {secret}}}
     }
 
     fn home(&self) -> Result<&Home> {
-        self.home.as_ref().context("only a cluster that the tests started themselves is treated like this")
+        self.home
+            .as_ref()
+            .context("only a cluster that the tests started themselves is treated like this")
     }
 }
 
@@ -229,7 +260,9 @@ impl Namespace<'_> {
     /// When there is none of the name.
     pub async fn image_job(&self, name: &str) -> Result<ImageJob> {
         let jobs: Api<ImageJob> = Api::namespaced(self.cluster.kube.clone(), &self.name);
-        jobs.get(name).await.with_context(|| format!("failed to read the ImageJob {name}"))
+        jobs.get(name)
+            .await
+            .with_context(|| format!("failed to read the ImageJob {name}"))
     }
 
     /// Waits until an ImageJob has a condition.
@@ -237,7 +270,8 @@ impl Namespace<'_> {
     /// # Errors
     /// As soon as it has failed or is stalled, with what the operator says of that; or when the time is over.
     pub async fn wait_for(&self, name: &str, condition: &str, timeout: Duration) -> Result<ImageJob> {
-        self.wait_until(name, condition, timeout, |job| has(job, condition)).await
+        self.wait_until(name, condition, timeout, |job| has(job, condition))
+            .await
     }
 
     /// Waits until an ImageJob is as wanted. `what` says what is wanted.
@@ -258,8 +292,15 @@ impl Namespace<'_> {
                 return Ok(job);
             }
             for bad in ["Failed", "Stalled"] {
-                if let Some(condition) = conditions(&job).iter().find(|one| one.type_ == bad && one.status == "True") {
-                    bail!("{name} is {bad} instead of {what}: {}: {}", condition.reason, condition.message);
+                if let Some(condition) = conditions(&job)
+                    .iter()
+                    .find(|one| one.type_ == bad && one.status == "True")
+                {
+                    bail!(
+                        "{name} is {bad} instead of {what}: {}: {}",
+                        condition.reason,
+                        condition.message
+                    );
                 }
             }
             if Instant::now() > deadline {
@@ -276,7 +317,10 @@ impl Namespace<'_> {
     pub async fn running_pods(&self, job: &str, phase: &str) -> Result<Vec<String>> {
         let pods: Api<Pod> = Api::namespaced(self.cluster.kube.clone(), &self.name);
         let label = format!("collodion.dev/imagejob={job},collodion.dev/phase={phase}");
-        let list = pods.list(&ListParams::default().labels(&label)).await.context("failed to list pods")?;
+        let list = pods
+            .list(&ListParams::default().labels(&label))
+            .await
+            .context("failed to list pods")?;
         let running = list.items.into_iter().filter(|pod| {
             pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
                 && pod.metadata.deletion_timestamp.is_none()
@@ -293,12 +337,23 @@ impl Namespace<'_> {
             format!("get events --namespace {name} --sort-by=.metadata.creationTimestamp"),
             "get nodes,pods --all-namespaces --output wide".to_owned(),
         ];
-        let pods = self.cluster.kubectl(&format!("get pods --namespace {name} --output name")).unwrap_or_default();
-        questions.extend(pods.lines().map(|pod| format!("logs {pod} --namespace {name} --tail 40")));
+        let pods = self
+            .cluster
+            .kubectl(&format!("get pods --namespace {name} --output name"))
+            .unwrap_or_default();
+        questions.extend(
+            pods.lines()
+                .map(|pod| format!("logs {pod} --namespace {name} --tail 40")),
+        );
         let operator = chart::NAMESPACE;
-        questions.push(format!("logs --namespace {operator} --selector app.kubernetes.io/name=collodion --prefix --tail 80"));
+        questions.push(format!(
+            "logs --namespace {operator} --selector app.kubernetes.io/name=collodion --prefix --tail 80"
+        ));
         let answers = questions.into_iter().map(|question| {
-            let answer = self.cluster.kubectl(&question).unwrap_or_else(|error| format!("{error:#}"));
+            let answer = self
+                .cluster
+                .kubectl(&question)
+                .unwrap_or_else(|error| format!("{error:#}"));
             format!("--- kubectl {question}\n{answer}\n")
         });
         answers.collect()
@@ -309,7 +364,9 @@ impl Namespace<'_> {
     /// # Errors
     /// When the API server refuses it.
     pub fn delete(&self) -> Result<()> {
-        self.cluster.kubectl(&format!("delete namespace {} --wait=false", self.name)).map(drop)
+        self.cluster
+            .kubectl(&format!("delete namespace {} --wait=false", self.name))
+            .map(drop)
     }
 }
 
@@ -320,11 +377,15 @@ pub fn conditions(job: &ImageJob) -> &[Condition] {
 
 /// Whether a condition of an ImageJob is true.
 pub fn has(job: &ImageJob, condition: &str) -> bool {
-    conditions(job).iter().any(|one| one.type_ == condition && one.status == "True")
+    conditions(job)
+        .iter()
+        .any(|one| one.type_ == condition && one.status == "True")
 }
 
 /// A few characters that no other name made on this machine has.
 fn suffix() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     format!("{:x}", now.as_nanos() & 0xff_ffff_ffff)
 }

@@ -10,7 +10,10 @@ use anyhow::{Context, Result, bail};
 /// When it can't be started or ends with anything but success; the error holds its standard error.
 pub fn output(command: &mut Command) -> Result<String> {
     let shown = show(command);
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("failed to start {shown}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("failed to start {shown}"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("{shown} ended with {}: {}", output.status, said.trim());

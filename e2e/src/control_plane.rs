@@ -97,7 +97,11 @@ pub fn start(home: &Home) -> Result<()> {
         home,
         "scheduler",
         "kube-scheduler",
-        &[("kubeconfig", &config("scheduler")), ("leader-elect", "false"), ("secure-port", "0")],
+        &[
+            ("kubeconfig", &config("scheduler")),
+            ("leader-elect", "false"),
+            ("secure-port", "0"),
+        ],
     )
 }
 
@@ -118,12 +122,18 @@ pub fn start_dns(home: &Home) -> Result<()> {
 pub fn wait_until_ready(home: &Home) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(120);
     let mut readyz = Command::new(home.bin().join("kubectl"));
-    readyz.arg("--kubeconfig").arg(home.kubeconfig()).args(["get", "--raw", "/readyz"]);
+    readyz
+        .arg("--kubeconfig")
+        .arg(home.kubeconfig())
+        .args(["get", "--raw", "/readyz"]);
     while let Err(error) = output(&mut readyz) {
         check(home)?;
         if Instant::now() > deadline {
             return Err(error).with_context(|| {
-                format!("the API server is not ready after two minutes; it said last:\n{}", process::log_tail(home, "apiserver"))
+                format!(
+                    "the API server is not ready after two minutes; it said last:\n{}",
+                    process::log_tail(home, "apiserver")
+                )
             });
         }
         std::thread::sleep(Duration::from_millis(200));
@@ -137,7 +147,10 @@ pub fn wait_until_ready(home: &Home) -> Result<()> {
 /// When a process has ended; the error holds its last words.
 pub fn check(home: &Home) -> Result<()> {
     let started = process::names(home);
-    for name in NAMES.iter().filter(|name| started.iter().any(|started| started == *name)) {
+    for name in NAMES
+        .iter()
+        .filter(|name| started.iter().any(|started| started == *name))
+    {
         if !process::is_running(home, name) {
             bail!("{name} has ended; it said last:\n{}", process::log_tail(home, name));
         }

@@ -24,7 +24,9 @@ impl Forward {
     /// # Errors
     /// When no local port is free.
     pub async fn open(client: Client, namespace: &str, label: &'static str, port: u16) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("failed to find a free port")?;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .context("failed to find a free port")?;
         let address = listener.local_addr()?;
         let pods = Api::namespaced(client, namespace);
         let task = tokio::spawn(async move {
@@ -47,9 +49,15 @@ impl Drop for Forward {
 }
 
 async fn serve(mut connection: TcpStream, pods: &Api<Pod>, label: &str, port: u16) -> Result<()> {
-    let list = pods.list(&ListParams::default().labels(label)).await.context("failed to list pods")?;
+    let list = pods
+        .list(&ListParams::default().labels(label))
+        .await
+        .context("failed to list pods")?;
     let pod = list.items.iter().find(|pod| is_ready(pod)).context("no pod is ready")?;
-    let mut forward = pods.portforward(&pod.name_any(), &[port]).await.context("failed to reach the pod")?;
+    let mut forward = pods
+        .portforward(&pod.name_any(), &[port])
+        .await
+        .context("failed to reach the pod")?;
     let mut stream = forward.take_stream(port).context("the pod's port was taken")?;
     tokio::io::copy_bidirectional(&mut connection, &mut stream).await?;
     drop(stream);

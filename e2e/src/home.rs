@@ -46,7 +46,9 @@ impl Home {
     pub fn in_state_folder(name: &str) -> Result<Self> {
         let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
         let user = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
-        let state = state.or(user).context("neither XDG_STATE_HOME nor HOME is set: say --home FOLDER")?;
+        let state = state
+            .or(user)
+            .context("neither XDG_STATE_HOME nor HOME is set: say --home FOLDER")?;
         Self::new(&state.join("collodion").join(name))
     }
 
@@ -77,7 +79,10 @@ impl Home {
     pub fn create(&self) -> Result<()> {
         let occupied = fs::read_dir(&self.root).is_ok_and(|mut entries| entries.next().is_some());
         if occupied {
-            bail!("{} is not empty: give the cluster a folder of its own", self.root.display());
+            bail!(
+                "{} is not empty: give the cluster a folder of its own",
+                self.root.display()
+            );
         }
         for folder in ["bin", "data", "images", "log", "pki", "run"] {
             fs::create_dir_all(self.path(folder)).with_context(|| format!("failed to make {}", self.root.display()))?;

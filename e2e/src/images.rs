@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     command::output,
     oci::Image,
+    progress::step,
     tools::{Tool, cache, repository},
 };
 
@@ -32,12 +33,21 @@ pub fn build(folder: &Path, tools: &[Tool], programs: &Programs) -> Result<()> {
     let archives = cache()?.join("images");
     let scratch = archives.join(format!(".programs-{}", std::process::id()));
     fs::create_dir_all(&scratch).with_context(|| format!("failed to make {}", scratch.display()))?;
-    let (_, versitygw) = tools.iter().find(|(name, _)| name == "versitygw").context("the S3 server was not built")?;
+    let (_, versitygw) = tools
+        .iter()
+        .find(|(name, _)| name == "versitygw")
+        .context("the S3 server was not built")?;
     let images = [
         ("pause", pause(&scratch)?),
         ("s3", plain("registry.local/versitygw:e2e", versitygw)),
-        ("operator", of_crate(&scratch, &programs.operator, &format!("{OPERATOR}:{TAG}"))?),
-        ("worker", of_crate(&scratch, &programs.worker, &format!("{WORKER}:{TAG}"))?),
+        (
+            "operator",
+            of_crate(&scratch, &programs.operator, &format!("{OPERATOR}:{TAG}"))?,
+        ),
+        (
+            "worker",
+            of_crate(&scratch, &programs.worker, &format!("{WORKER}:{TAG}"))?,
+        ),
     ];
     for (name, image) in images {
         let archive = image.archive(&archives)?;
@@ -57,28 +67,45 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Builds them as tests use them.
+    /// Builds them as tests use them: `with` is `--bins`, and beside it `--tests` in a run of tests, whose
+    /// dependencies have other features; so nothing is built twice.
     ///
     /// # Errors
     /// When the build fails; the reason is on standard error by then.
-    pub fn build() -> Result<Self> {
+    pub fn build(with: &[&str]) -> Result<Self> {
+        let _step = step("operator and worker");
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let mut build = Command::new(cargo);
-        // The whole workspace, for the same features of dependencies as `cargo test --workspace`: nothing is built twice.
-        build.args(["build", "--workspace", "--bins"]);
-        build.args(["--message-format", "json-render-diagnostics"]).current_dir(repository());
-        let built = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output().context("failed to start cargo")?;
+        build.args(["build", "--quiet", "--workspace"]).args(with);
+        build
+            .args(["--message-format", "json-render-diagnostics"])
+            .current_dir(repository());
+        let built = build
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .output()
+            .context("failed to start cargo")?;
         if !built.status.success() {
             bail!("operator and worker could not be built; the reason stands above");
         }
         let messages = String::from_utf8(built.stdout).context("cargo's messages are not UTF-8")?;
-        let messages: Vec<Value> = messages.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let messages: Vec<Value> = messages
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect();
         let find = |name: &str| {
-            let mut artifacts = messages.iter().filter(|message| message["target"]["name"] == name);
+            // A program's own unit tests are an executable of the same name.
+            let named = messages.iter().filter(|message| message["target"]["name"] == name);
+            let mut artifacts = named.filter(|message| message["profile"]["test"] == false);
             let executable = artifacts.find_map(|artifact| artifact["executable"].as_str());
-            executable.map(PathBuf::from).with_context(|| format!("the workspace builds no program {name}"))
+            executable
+                .map(PathBuf::from)
+                .with_context(|| format!("the workspace builds no program {name}"))
         };
-        Ok(Self { operator: find("collodion-operator")?, worker: find("collodion")? })
+        Ok(Self {
+            operator: find("collodion-operator")?,
+            worker: find("collodion")?,
+        })
     }
 }
 
@@ -86,7 +113,12 @@ impl Programs {
 fn pause(scratch: &Path) -> Result<Image> {
     let program = scratch.join("pause");
     let source = repository().join("e2e/images/pause.c");
-    output(Command::new("cc").args(["-Os", "-static", "-s", "-o"]).arg(&program).arg(source))?;
+    output(
+        Command::new("cc")
+            .args(["-Os", "-static", "-s", "-o"])
+            .arg(&program)
+            .arg(source),
+    )?;
     Ok(plain("registry.local/pause:3", &program))
 }
 
@@ -107,12 +139,18 @@ fn of_crate(scratch: &Path, program: &Path, reference: &str) -> Result<Image> {
 fn plain(reference: &str, program: &Path) -> Image {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     let entrypoint = format!("/usr/local/bin/{name}");
-    Image { reference: reference.to_owned(), files: vec![(entrypoint.clone(), program.to_owned())], entrypoint }
+    Image {
+        reference: reference.to_owned(),
+        files: vec![(entrypoint.clone(), program.to_owned())],
+        entrypoint,
+    }
 }
 
 /// Paths of a program's shared libraries and of the loader.
 fn libraries(program: &Path) -> Result<Vec<String>> {
     let listed = output(Command::new("ldd").arg(program))?;
-    let paths = listed.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
+    let paths = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')));
     Ok(paths.map(str::to_owned).collect())
 }

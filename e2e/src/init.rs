@@ -47,19 +47,33 @@ pub fn init(home: &Home, node: Node) -> Result<()> {
         fs::write(files.join(name), content).with_context(|| format!("failed to write {name}"))?;
     }
 
-    let mut runtime = Service { name: "containerd", command: containerd(home, node), pid: 0 };
+    let mut runtime = Service {
+        name: "containerd",
+        command: containerd(home, node),
+        pid: 0,
+    };
     start(home, node, &mut runtime)?;
     import_images(home)?;
     let mut services = [
         runtime,
-        Service { name: "kube-proxy", command: kube_proxy(home, node), pid: 0 },
-        Service { name: "kubelet", command: kubelet(home, node), pid: 0 },
+        Service {
+            name: "kube-proxy",
+            command: kube_proxy(home, node),
+            pid: 0,
+        },
+        Service {
+            name: "kubelet",
+            command: kubelet(home, node),
+            pid: 0,
+        },
     ];
     for service in &mut services[1..] {
         start(home, node, service)?;
     }
     loop {
-        let Some((pid, _)) = wait(WaitOptions::empty()).context("failed to wait for processes")? else { continue };
+        let Some((pid, _)) = wait(WaitOptions::empty()).context("failed to wait for processes")? else {
+            continue;
+        };
         let ended = pid.as_raw_nonzero().get().cast_unsigned();
         if let Some(service) = services.iter_mut().find(|service| service.pid == ended) {
             std::thread::sleep(Duration::from_secs(1)); // the pace of a service manager, not a wait for anything
@@ -82,8 +96,15 @@ fn start(home: &Home, node: Node, service: &mut Service) -> Result<()> {
     let path = home.path(format!("log/{}-{node}.log", service.name));
     let log = File::options().create(true).append(true).open(&path);
     let log = log.with_context(|| format!("failed to open {}", path.display()))?;
-    service.command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    let child = service.command.spawn().with_context(|| format!("failed to start {}", service.name))?;
+    service
+        .command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    let child = service
+        .command
+        .spawn()
+        .with_context(|| format!("failed to start {}", service.name))?;
     service.pid = child.id();
     Ok(())
 }
@@ -103,7 +124,11 @@ fn import_images(home: &Home) -> Result<()> {
     }
     let archives = fs::read_dir(home.path("images")).context("failed to list the images")?;
     for archive in archives.flatten() {
-        output(ctr().args(["--namespace", "k8s.io", "images", "import"]).arg(archive.path()))?;
+        output(
+            ctr()
+                .args(["--namespace", "k8s.io", "images", "import"])
+                .arg(archive.path()),
+        )?;
     }
     Ok(())
 }
@@ -112,7 +137,9 @@ fn import_images(home: &Home) -> Result<()> {
 
 fn containerd(home: &Home, node: Node) -> Command {
     let mut command = Command::new(home.bin().join("containerd"));
-    command.arg("--config").arg(home.path(node.name()).join("containerd.toml"));
+    command
+        .arg("--config")
+        .arg(home.path(node.name()).join("containerd.toml"));
     // It finds its shim on PATH: another version of the shim there breaks every pod.
     command.env("PATH", search_path(home));
     command
@@ -122,7 +149,14 @@ fn kube_proxy(home: &Home, node: Node) -> Command {
     let mut command = Command::new(home.bin().join("kube-proxy"));
     command.arg("--kubeconfig").arg(home.path("kube-proxy.kubeconfig"));
     command.args(["--hostname-override", &node.name(), "--bind-address", &node.address()]);
-    command.args(["--proxy-mode", "nftables", "--cluster-cidr", network::POD_RANGE, "--conntrack-max-per-core", "0"]);
+    command.args([
+        "--proxy-mode",
+        "nftables",
+        "--cluster-cidr",
+        network::POD_RANGE,
+        "--conntrack-max-per-core",
+        "0",
+    ]);
     command.env("PATH", search_path(home));
     command
 }
@@ -139,7 +173,10 @@ fn kubelet(home: &Home, node: Node) -> Command {
 }
 
 fn search_path(home: &Home) -> String {
-    format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", home.bin().display())
+    format!(
+        "{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        home.bin().display()
+    )
 }
 
 // === configuration files ===

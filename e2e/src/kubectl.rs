@@ -22,7 +22,10 @@ pub struct Target {
 
 impl From<&Home> for Target {
     fn from(home: &Home) -> Self {
-        Self { kubeconfig: home.kubeconfig(), bin: home.bin() }
+        Self {
+            kubeconfig: home.kubeconfig(),
+            bin: home.bin(),
+        }
     }
 }
 
@@ -56,7 +59,11 @@ pub fn apply(target: &Target, manifest: &str) -> Result<()> {
         .stderr(Stdio::piped())
         .spawn()
         .context("failed to start kubectl")?;
-    child.stdin.take().context("kubectl takes no input")?.write_all(manifest.as_bytes())?;
+    child
+        .stdin
+        .take()
+        .context("kubectl takes no input")?
+        .write_all(manifest.as_bytes())?;
     let done = child.wait_with_output().context("failed to wait for kubectl")?;
     if !done.status.success() {
         bail!("kubectl apply: {}", String::from_utf8_lossy(&done.stderr).trim());

@@ -26,17 +26,12 @@ use crate::{
 ///
 /// # Errors
 /// When a step fails; what has been started stays for a look, until the next start or [`down`].
-pub fn up(home: &Home, harness: &Path) -> Result<Programs> {
+pub fn up(home: &Home, harness: &Path, programs: &Programs) -> Result<()> {
     prerequisites::ensure()?;
     let tools = {
         let _step = step("programs of the cluster");
         tools::build()?
     };
-    let programs = {
-        let _step = step("operator and worker");
-        Programs::build()?
-    };
-
     let lock = MachineLock::take()?;
     clear(&lock, home)?;
     home.create()?;
@@ -46,7 +41,7 @@ pub fn up(home: &Home, harness: &Path) -> Result<Programs> {
 
     {
         let _step = step("container images");
-        images::build(&home.path("images"), &tools, &programs)?;
+        images::build(&home.path("images"), &tools, programs)?;
     }
     certs::create(home)?;
     network::create()?;
@@ -73,8 +68,7 @@ pub fn up(home: &Home, harness: &Path) -> Result<Programs> {
         s3::wait_until_ready(&target)?;
     }
     let _step = step("operator");
-    chart::wait_until_ready(&target)?;
-    Ok(programs)
+    chart::wait_until_ready(&target)
 }
 
 /// Removes a cluster: processes, mounts, links, routes, control groups and files.
@@ -93,7 +87,9 @@ pub fn down(home: &Home) -> Result<()> {
 
 /// Makes way for a cluster: removes what a dead one left, and refuses to touch a living one.
 fn clear(lock: &MachineLock, home: &Home) -> Result<()> {
-    let Some(recorded) = lock.recorded()? else { return home.remove() };
+    let Some(recorded) = lock.recorded()? else {
+        return home.remove();
+    };
     if recorded.is_wanted() {
         let root = recorded.root().display();
         bail!("this machine runs a cluster already, in {root}: use it, or remove it with `make cluster-down`");

@@ -6,13 +6,14 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use collodion_e2e::{
     home::Home,
+    images::{self, Programs},
     init,
     kubectl::kubectl,
     lifecycle, network,
     node::Node,
     progress::step,
     s3::{self, S3},
-    tools::repository,
+    tools::{self, repository},
 };
 use kube::{Client, Config, config::Kubeconfig};
 
@@ -33,6 +34,11 @@ enum Command {
     Up,
     /// Remove the cluster
     Down,
+    /// Write the container images of this tree as archives, to load them into a cluster of one's own
+    Images {
+        /// An empty folder for the archives
+        folder: PathBuf,
+    },
     /// Do something to a node
     #[command(subcommand)]
     Node(NodeCommand),
@@ -41,16 +47,31 @@ enum Command {
 #[derive(Subcommand)]
 enum NodeCommand {
     /// Cut the power: everything on the node ends at once
-    PowerOff { node: Node },
+    PowerOff {
+        /// node1, node2 or node3
+        node: Node,
+    },
     /// Switch the power on again
-    PowerOn { node: Node },
+    PowerOn {
+        /// node1, node2 or node3
+        node: Node,
+    },
     /// Pull the network cable
-    Cut { node: Node },
+    Cut {
+        /// node1, node2 or node3
+        node: Node,
+    },
     /// Plug the network cable in again
-    Heal { node: Node },
+    Heal {
+        /// node1, node2 or node3
+        node: Node,
+    },
     /// Be a node's first process
     #[command(hide = true)]
-    Init { node: Node },
+    Init {
+        /// node1, node2 or node3
+        node: Node,
+    },
 }
 
 fn main() -> ExitCode {
@@ -71,6 +92,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Up => up(&home),
         Command::Down => lifecycle::down(&home),
+        Command::Images { folder } => images::build(folder, &tools::build()?, &Programs::build(&["--bins"])?),
         Command::Node(NodeCommand::PowerOff { node }) => node.power_off(&home),
         Command::Node(NodeCommand::PowerOn { node }) => node.power_on(&home),
         Command::Node(NodeCommand::Cut { node }) => network::cut(*node),
@@ -81,7 +103,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 
 fn up(home: &Home) -> Result<()> {
     let harness = std::env::current_exe().context("failed to find this program's file")?;
-    lifecycle::up(home, &harness)?;
+    lifecycle::up(home, &harness, &Programs::build(&["--bins"])?)?;
     let count = {
         let _step = step("example photographs");
         seed(home)?
@@ -120,7 +142,15 @@ async fn seed(home: &Home) -> Result<usize> {
 
 /// How to get the report from the cluster's S3 server, with nothing but curl.
 fn fetch_hint(home: &Home) -> Result<String> {
-    let service = ["get", "service", "s3", "--namespace", s3::NAMESPACE, "-o", "jsonpath={.spec.ports[0].nodePort}"];
+    let service = [
+        "get",
+        "service",
+        "s3",
+        "--namespace",
+        s3::NAMESPACE,
+        "-o",
+        "jsonpath={.spec.ports[0].nodePort}",
+    ];
     let port = kubectl(&home.into(), service)?;
     let (key, secret) = s3::CREDENTIALS;
     let node = Node::ALL[0].address();

@@ -54,7 +54,11 @@ pub fn add_node(node: Node, others: &[Node]) -> Result<()> {
     run(&format!("ip -n {netns} route add default via {HOST_ADDRESS}"))?;
     run(&format!("ip route add {} via {address}", node.pod_range()))?;
     for other in others.iter().filter(|other| **other != node) {
-        run(&format!("ip -n {netns} route add {} via {}", other.pod_range(), other.address()))?;
+        run(&format!(
+            "ip -n {netns} route add {} via {}",
+            other.pod_range(),
+            other.address()
+        ))?;
     }
     Ok(())
 }

@@ -48,7 +48,11 @@ impl Node {
         // `ip netns exec` would mount a new /sys, without the control groups.
         command.arg(format!("--net={}", network::netns_file(self)));
         command.args(["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"]);
-        command.arg(home.bin().join("collodion-e2e")).arg("--home").arg(home.root()).args(["node", "init", &name]);
+        command
+            .arg(home.bin().join("collodion-e2e"))
+            .arg("--home")
+            .arg(home.root())
+            .args(["node", "init", &name]);
         process::start(home, &name, &command)
     }
 
@@ -73,7 +77,10 @@ impl FromStr for Node {
     fn from_str(name: &str) -> Result<Self> {
         match Self::ALL.into_iter().find(|node| node.name() == name) {
             Some(node) => Ok(node),
-            None => bail!("there is no node {name}: the cluster has {}", Self::ALL.map(Self::name).join(", ")),
+            None => bail!(
+                "there is no node {name}: the cluster has {}",
+                Self::ALL.map(Self::name).join(", ")
+            ),
         }
     }
 }

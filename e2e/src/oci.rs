@@ -33,7 +33,8 @@ impl Image {
         if !archive.exists() {
             fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
             let partial = folder.join(format!(".partial-{}", std::process::id()));
-            self.write(&partial).with_context(|| format!("failed to write the image {}", self.reference))?;
+            self.write(&partial)
+                .with_context(|| format!("failed to write the image {}", self.reference))?;
             fs::rename(&partial, &archive).context("failed to put the image in its place")?;
         }
         Ok(archive)
@@ -53,7 +54,11 @@ impl Image {
 
     fn write(&self, path: &Path) -> Result<()> {
         let layer_path = path.with_extension("layer");
-        let mut layer = Builder::new(Hashing { file: File::create(&layer_path)?, hash: Sha256::new(), size: 0 });
+        let mut layer = Builder::new(Hashing {
+            file: File::create(&layer_path)?,
+            hash: Sha256::new(),
+            size: 0,
+        });
         self.write_layer(&mut layer)?;
         let Hashing { hash, size, .. } = layer.into_inner()?;
         let layer_digest = hex(hash);
@@ -86,7 +91,11 @@ impl Image {
             append(&mut archive, &format!("blobs/sha256/{}", blob.digest), &blob.bytes)?;
         }
         let mut header = header(EntryType::Regular, 0o644, size);
-        archive.append_data(&mut header, format!("blobs/sha256/{layer_digest}"), File::open(&layer_path)?)?;
+        archive.append_data(
+            &mut header,
+            format!("blobs/sha256/{layer_digest}"),
+            File::open(&layer_path)?,
+        )?;
         archive.finish()?;
         fs::remove_file(&layer_path).context("failed to remove the layer's own file")
     }
@@ -121,7 +130,11 @@ fn blob(media_type: &str, content: &Value) -> Blob {
     let bytes = content.to_string().into_bytes();
     let digest = hex(Sha256::new_with_prefix(&bytes));
     let descriptor = json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len()});
-    Blob { bytes, digest, descriptor }
+    Blob {
+        bytes,
+        digest,
+        descriptor,
+    }
 }
 
 fn append(archive: &mut Builder<File>, name: &str, content: &[u8]) -> Result<()> {

@@ -39,7 +39,8 @@ pub fn ensure() -> Result<()> {
     let _step = step(&format!("installing {packages}"));
     let install = || {
         let mut apt = Command::new("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "--yes", "--no-install-recommends"]);
+        apt.env("DEBIAN_FRONTEND", "noninteractive")
+            .args(["install", "--yes", "--no-install-recommends"]);
         apt.args(packages.split(' '));
         output(&mut apt)
     };
@@ -63,5 +64,7 @@ fn missing() -> Vec<&'static str> {
 fn find(program: &str) -> Option<String> {
     let path = std::env::var("PATH").unwrap_or_default();
     let folders = path.split(':').chain(["/usr/sbin", "/sbin"]);
-    folders.map(|folder| format!("{folder}/{program}")).find(|file| Path::new(file).is_file())
+    folders
+        .map(|folder| format!("{folder}/{program}"))
+        .find(|file| Path::new(file).is_file())
 }

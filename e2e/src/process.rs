@@ -31,7 +31,10 @@ pub fn start(home: &Home, name: &str, command: &Command) -> Result<()> {
     let log = File::options().create(true).append(true).open(&path);
     let log = log.with_context(|| format!("failed to open {}", path.display()))?;
     let mut detached = Command::new("setsid");
-    detached.arg(command.get_program()).args(command.get_args()).current_dir(home.root());
+    detached
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(home.root());
     detached.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
     detached.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     let child = detached.spawn().with_context(|| format!("failed to start {name}"))?;
@@ -44,7 +47,9 @@ pub fn start(home: &Home, name: &str, command: &Command) -> Result<()> {
 /// # Errors
 /// When it is still there after ten seconds.
 pub fn kill(home: &Home, name: &str) -> Result<()> {
-    let Some(identity) = read(home, name) else { return Ok(()) };
+    let Some(identity) = read(home, name) else {
+        return Ok(());
+    };
     let children: Vec<_> = identity.children().into_iter().filter_map(Identity::of).collect();
     for process in std::iter::once(identity).chain(children.iter().copied()) {
         process.signal(Signal::KILL);
@@ -62,7 +67,10 @@ pub fn kill(home: &Home, name: &str) -> Result<()> {
 /// Ends every process of a control group and those below it, by the group's name, at once.
 pub fn kill_in_cgroup(name: &str) {
     let Ok(entries) = fs::read_dir("/proc") else { return };
-    for pid in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
+    for pid in entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         if groups.split(['/', '\n']).any(|group| group == name)
             && let Some(process) = Identity::of(pid)
@@ -79,9 +87,13 @@ pub fn is_running(home: &Home, name: &str) -> bool {
 
 /// Names of all processes that were started and not ended here.
 pub fn names(home: &Home) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(home.path("run")) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(home.path("run")) else {
+        return Vec::new();
+    };
     let files = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    files.filter_map(|file| file.strip_suffix(".pid").map(str::to_owned)).collect()
+    files
+        .filter_map(|file| file.strip_suffix(".pid").map(str::to_owned))
+        .collect()
 }
 
 /// The last lines that a process wrote.
@@ -150,7 +162,13 @@ impl FromStr for Identity {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (pid, started) = text.trim().split_once(' ').context("expected a process id and its start time")?;
-        Ok(Self { pid: pid.parse()?, started: started.parse()? })
+        let (pid, started) = text
+            .trim()
+            .split_once(' ')
+            .context("expected a process id and its start time")?;
+        Ok(Self {
+            pid: pid.parse()?,
+            started: started.parse()?,
+        })
     }
 }

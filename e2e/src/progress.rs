@@ -11,7 +11,10 @@ pub struct Step {
 
 /// Begins a step.
 pub fn step(name: &str) -> Step {
-    Step { name: name.to_owned(), start: Instant::now() }
+    Step {
+        name: name.to_owned(),
+        start: Instant::now(),
+    }
 }
 
 impl Drop for Step {

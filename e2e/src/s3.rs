@@ -44,7 +44,10 @@ pub fn deploy(target: &Target, home: Option<&Home>) -> Result<()> {
         let folder = home.path("data/s3");
         fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
         chown(&folder, Some(USER), Some(USER)).context("failed to give the S3 server its folder")?;
-        manifest = manifest.replace("emptyDir: {}", &format!("hostPath: {{path: {:?}}}", folder.display().to_string()));
+        manifest = manifest.replace(
+            "emptyDir: {}",
+            &format!("hostPath: {{path: {:?}}}", folder.display().to_string()),
+        );
     }
     apply(target, &manifest)
 }
@@ -59,8 +62,17 @@ pub fn is_deployed(target: &Target) -> bool {
 /// # Errors
 /// When it does not within three minutes.
 pub fn wait_until_ready(target: &Target) -> Result<()> {
-    let rollout = ["rollout", "status", "deployment/s3", "--namespace", NAMESPACE, "--timeout=180s"];
-    kubectl(target, rollout).map(drop).context("the S3 server does not get ready")
+    let rollout = [
+        "rollout",
+        "status",
+        "deployment/s3",
+        "--namespace",
+        NAMESPACE,
+        "--timeout=180s",
+    ];
+    kubectl(target, rollout)
+        .map(drop)
+        .context("the S3 server does not get ready")
 }
 
 impl S3 {
@@ -78,10 +90,18 @@ impl S3 {
             .endpoint_url(&endpoint)
             .region(Region::from_static("us-east-1"))
             .force_path_style(true)
-            .retry_config(RetryConfig::standard().with_max_attempts(8).with_max_backoff(Duration::from_secs(2)))
+            .retry_config(
+                RetryConfig::standard()
+                    .with_max_attempts(8)
+                    .with_max_backoff(Duration::from_secs(2)),
+            )
             .credentials_provider(Credentials::new(key, secret, None, None, "example"))
             .build();
-        Ok(Self { client: Client::from_conf(config), endpoint, _forward: forward })
+        Ok(Self {
+            client: Client::from_conf(config),
+            endpoint,
+            _forward: forward,
+        })
     }
 
     /// Makes a bucket, unless it is there.
@@ -91,7 +111,13 @@ impl S3 {
     pub async fn create_bucket(&self, bucket: &str) -> Result<()> {
         match self.client.create_bucket().bucket(bucket).send().await {
             Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_bucket_already_owned_by_you()) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(|error| error.is_bucket_already_owned_by_you()) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(error).with_context(|| format!("failed to make the bucket {bucket}")),
         }
     }
@@ -101,8 +127,15 @@ impl S3 {
     /// # Errors
     /// When the server refuses it.
     pub async fn put(&self, bucket: &str, key: &str, content: Vec<u8>) -> Result<()> {
-        let put = self.client.put_object().bucket(bucket).key(key).body(ByteStream::from(content));
-        put.send().await.with_context(|| format!("failed to store s3://{bucket}/{key}"))?;
+        let put = self
+            .client
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .body(ByteStream::from(content));
+        put.send()
+            .await
+            .with_context(|| format!("failed to store s3://{bucket}/{key}"))?;
         Ok(())
     }
 
@@ -112,7 +145,14 @@ impl S3 {
     /// When it is not there.
     pub async fn get(&self, bucket: &str, key: &str) -> Result<Vec<u8>> {
         let what = || format!("failed to read s3://{bucket}/{key}");
-        let answer = self.client.get_object().bucket(bucket).key(key).send().await.with_context(what)?;
+        let answer = self
+            .client
+            .get_object()
+            .bucket(bucket)
+            .key(key)
+            .send()
+            .await
+            .with_context(what)?;
         Ok(answer.body.collect().await.with_context(what)?.to_vec())
     }
 
@@ -121,11 +161,22 @@ impl S3 {
     /// # Errors
     /// When the server refuses the listing.
     pub async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<(String, String)>> {
-        let mut pages = self.client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+        let mut pages = self
+            .client
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .into_paginator()
+            .send();
         let mut objects = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.with_context(|| format!("failed to list s3://{bucket}/{prefix}"))?;
-            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(|one| Some((one.key?, one.e_tag?))));
+            objects.extend(
+                page.contents
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|one| Some((one.key?, one.e_tag?))),
+            );
         }
         Ok(objects)
     }
@@ -145,7 +196,8 @@ impl S3 {
                     continue;
                 }
                 let content = fs::read(&path).with_context(|| format!("failed to read {}", path.display()))?;
-                self.put(bucket, &path.strip_prefix(folder)?.to_string_lossy(), content).await?;
+                self.put(bucket, &path.strip_prefix(folder)?.to_string_lossy(), content)
+                    .await?;
                 count += 1;
             }
         }

@@ -17,16 +17,26 @@ pub type Tool = (String, PathBuf);
 /// When a module can't be built; which and why is on standard error by then.
 pub fn build() -> Result<Vec<Tool>> {
     let script = repository().join("e2e/tools/build");
-    let output = Command::new(&script).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = Command::new(&script)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output();
     let output = output.with_context(|| format!("failed to start {}", script.display()))?;
     if !output.status.success() {
         bail!("the cluster's programs could not be built; the reason stands above");
     }
     let mut programs = Vec::new();
-    for folder in String::from_utf8(output.stdout).context("a path that is not UTF-8")?.lines() {
+    for folder in String::from_utf8(output.stdout)
+        .context("a path that is not UTF-8")?
+        .lines()
+    {
         for entry in fs::read_dir(folder).with_context(|| format!("failed to list {folder}"))? {
             let path = entry?.path();
-            let name = path.file_name().context("a program without a name")?.to_string_lossy().into_owned();
+            let name = path
+                .file_name()
+                .context("a program without a name")?
+                .to_string_lossy()
+                .into_owned();
             // etcd's program has the name of its Go package.
             let name = if name == "server" { "etcd".to_owned() } else { name };
             programs.push((name, path));
@@ -50,5 +60,7 @@ pub fn cache() -> Result<PathBuf> {
     }
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-    Ok(cache.context("none of COLLODION_CACHE, XDG_CACHE_HOME and HOME is set")?.join("collodion"))
+    Ok(cache
+        .context("none of COLLODION_CACHE, XDG_CACHE_HOME and HOME is set")?
+        .join("collodion"))
 }

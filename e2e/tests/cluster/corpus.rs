@@ -31,8 +31,11 @@ pub(crate) fn pictures(seed: u64, count: usize) -> Result<Vec<Picture>> {
         let image = photograph.crop_imm(corner.0, corner.1, crop.0, crop.1);
         let quality = u8::try_from(random.within(70, 95))?;
         let (bytes, extension) = encode(&image, index / photographs.len(), quality)?;
-        let folder = if index % 2 == 0 { "" } else { "more/of them/" };
-        Ok(Picture { key: format!("{folder}{index:03}.{extension}"), bytes })
+        let folder = if index.is_multiple_of(2) { "" } else { "more/of them/" };
+        Ok(Picture {
+            key: format!("{folder}{index:03}.{extension}"),
+            bytes,
+        })
     };
     (0..count).map(picture).collect()
 }
@@ -40,7 +43,8 @@ pub(crate) fn pictures(seed: u64, count: usize) -> Result<Vec<Picture>> {
 /// Stores images where the job of a test finds them.
 pub(crate) async fn store(s3: &S3, ns: &Namespace<'_>, pictures: &[Picture]) -> Result<()> {
     for picture in pictures {
-        s3.put(&ns.name, &format!("{INPUT}{}", picture.key), picture.bytes.clone()).await?;
+        s3.put(&ns.name, &format!("{INPUT}{}", picture.key), picture.bytes.clone())
+            .await?;
     }
     Ok(())
 }
@@ -49,7 +53,9 @@ fn encode(image: &DynamicImage, kind: usize, quality: u8) -> Result<(Vec<u8>, &'
     let mut bytes = Vec::new();
     let extension = match kind % 3 {
         0 => {
-            image.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality))?;
+            image
+                .to_rgb8()
+                .write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, quality))?;
             "jpg"
         }
         1 => {
@@ -57,7 +63,9 @@ fn encode(image: &DynamicImage, kind: usize, quality: u8) -> Result<(Vec<u8>, &'
             "png"
         }
         _ => {
-            image.to_rgba8().write_with_encoder(WebPEncoder::new_lossless(&mut bytes))?;
+            image
+                .to_rgba8()
+                .write_with_encoder(WebPEncoder::new_lossless(&mut bytes))?;
             "webp"
         }
     };

@@ -18,9 +18,18 @@ pub(crate) async fn one_bad_image_never_costs_its_neighbours(cluster: &Cluster, 
     let mut broken = good[0].bytes.clone();
     broken[20..].iter_mut().for_each(|byte| *byte ^= 0x5a);
     let bad = [
-        Picture { key: "broken.jpg".to_owned(), bytes: broken },
-        Picture { key: "more/of them/text.jpg".to_owned(), bytes: b"This is no photograph.\n".repeat(40) },
-        Picture { key: "bomb.png".to_owned(), bytes: bomb()? },
+        Picture {
+            key: "broken.jpg".to_owned(),
+            bytes: broken,
+        },
+        Picture {
+            key: "more/of them/text.jpg".to_owned(),
+            bytes: b"This is no photograph.\n".repeat(40),
+        },
+        Picture {
+            key: "bomb.png".to_owned(),
+            bytes: bomb()?,
+        },
     ];
     corpus::store(&cluster.s3, ns, &good).await?;
     corpus::store(&cluster.s3, ns, &bad).await?;
@@ -31,8 +40,15 @@ pub(crate) async fn one_bad_image_never_costs_its_neighbours(cluster: &Cluster, 
     ns.apply(&manifest)?;
     let job = ns.wait_for(NAME, "Complete", Duration::from_secs(180)).await?;
 
-    let objects = job.status.as_ref().and_then(|status| status.objects).context("the status counts nothing")?;
-    ensure!((objects.total, objects.done, objects.failed) == (15, 12, 3), "{objects:?}");
+    let objects = job
+        .status
+        .as_ref()
+        .and_then(|status| status.objects)
+        .context("the status counts nothing")?;
+    ensure!(
+        (objects.total, objects.done, objects.failed) == (15, 12, 3),
+        "{objects:?}"
+    );
     let outputs = rendered::outputs(cluster, ns).await?;
     ensure!(outputs.len() == good.len() * 2, "outputs: {:?}", outputs.keys());
 
@@ -41,11 +57,23 @@ pub(crate) async fn one_bad_image_never_costs_its_neighbours(cluster: &Cluster, 
     let rows: Vec<Value> = failures.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let reasons: BTreeMap<_, _> = rows.iter().map(|row| (row["key"].as_str(), reason(row))).collect();
     let keys: Vec<_> = reasons.keys().copied().flatten().collect();
-    ensure!(keys == ["bomb.png", "broken.jpg", "more/of them/text.jpg"] && rows.len() == 3, "failures: {failures}");
-    ensure!(reasons.values().all(Option::is_some), "a failure without a reason: {failures}");
-    ensure!(reasons[&Some("bomb.png")] != reasons[&Some("broken.jpg")], "the bomb was decoded: {failures}");
+    ensure!(
+        keys == ["bomb.png", "broken.jpg", "more/of them/text.jpg"] && rows.len() == 3,
+        "failures: {failures}"
+    );
+    ensure!(
+        reasons.values().all(Option::is_some),
+        "a failure without a reason: {failures}"
+    );
+    ensure!(
+        reasons[&Some("bomb.png")] != reasons[&Some("broken.jpg")],
+        "the bomb was decoded: {failures}"
+    );
 
-    ensure!(cluster.s3.list(&ns.name, INPUT).await? == before, "the inputs have changed");
+    ensure!(
+        cluster.s3.list(&ns.name, INPUT).await? == before,
+        "the inputs have changed"
+    );
     Ok(())
 }
 

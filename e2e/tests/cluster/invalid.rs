@@ -27,14 +27,22 @@ pub(crate) async fn a_job_cannot_be_edited_into_another(_: &Cluster, ns: &Namesp
 
     let mut edited = manifest.clone();
     edited["spec"]["renditions"][0]["encode"]["quality"] = json!(50);
-    refused(ns, &edited, "only suspend and parallelism of an ImageJob can be changed")?;
+    refused(
+        ns,
+        &edited,
+        "only suspend and parallelism of an ImageJob can be changed",
+    )?;
 
     manifest["spec"]["parallelism"] = json!(5);
     ns.apply(&manifest)
 }
 
 fn refused(ns: &Namespace<'_>, manifest: &Value, sentence: &str) -> Result<()> {
-    let error = ns.apply(manifest).err().with_context(|| format!("not refused for {sentence:?}"))?.to_string();
+    let error = ns
+        .apply(manifest)
+        .err()
+        .with_context(|| format!("not refused for {sentence:?}"))?
+        .to_string();
     ensure!(error.contains(sentence), "refused, but not with {sentence:?}: {error}");
     Ok(())
 }

@@ -25,7 +25,10 @@ pub(crate) async fn a_worker_killed_in_the_middle_of_a_shard_loses_nothing(
     let pictures = start_slowly(cluster, ns, 4).await?;
     wait_for_the_middle(cluster, ns).await?;
     let pods = ns.running_pods(NAME, "process").await?;
-    let first = pods.iter().find(|pod| pod.contains("-process-0-")).context("the first shard's pod has ended")?;
+    let first = pods
+        .iter()
+        .find(|pod| pod.contains("-process-0-"))
+        .context("the first shard's pod has ended")?;
     cluster.kill_pod(&ns.name, first).await?;
     let job = ns.wait_for(NAME, "Complete", Duration::from_secs(240)).await?;
     rendered::check(cluster, ns, &job, &pictures).await
@@ -40,7 +43,10 @@ pub(crate) async fn the_leading_operator_killed_in_the_middle_of_a_job_loses_not
     let leader = cluster.leader().await?;
     cluster.kill_pod(chart::NAMESPACE, &leader).await?;
     let job = ns.wait_for(NAME, "Complete", Duration::from_secs(240)).await?;
-    ensure!(cluster.leader().await? != leader, "the operator that was killed still leads");
+    ensure!(
+        cluster.leader().await? != leader,
+        "the operator that was killed still leads"
+    );
     rendered::check(cluster, ns, &job, &pictures).await
 }
 

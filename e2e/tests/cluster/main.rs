@@ -36,10 +36,17 @@ struct Test {
 
 macro_rules! test {
     ($module:ident::$name:ident) => {
-        Test { name: stringify!($name), disruptive: false, run: |cluster, ns| Box::pin($module::$name(cluster, ns)) }
+        Test {
+            name: stringify!($name),
+            disruptive: false,
+            run: |cluster, ns| Box::pin($module::$name(cluster, ns)),
+        }
     };
     (disruptive $module:ident::$name:ident) => {
-        Test { disruptive: true, ..test!($module::$name) }
+        Test {
+            disruptive: true,
+            ..test!($module::$name)
+        }
     };
 }
 
@@ -85,10 +92,15 @@ fn run(arguments: &Arguments, runtime: &Arc<Runtime>) -> Result<ExitCode> {
     let mut failed = false;
     // Those that disturb others run on their own, one after the other.
     for disruptive in [false, true] {
-        let tests = TESTS.iter().filter(|test| test.disruptive == disruptive && !(disruptive && adopted.is_some()));
+        let tests = TESTS
+            .iter()
+            .filter(|test| test.disruptive == disruptive && !(disruptive && adopted.is_some()));
         let trials: Vec<_> = tests.map(|test| trial(test, &cluster, runtime)).collect();
         let threads = if disruptive { Some(1) } else { arguments.test_threads };
-        let arguments = Arguments { test_threads: threads, ..arguments.clone() };
+        let arguments = Arguments {
+            test_threads: threads,
+            ..arguments.clone()
+        };
         failed |= libtest_mimic::run(&arguments, trials).has_failed();
     }
     cluster.stop()?;
@@ -114,7 +126,10 @@ fn trial(test: &'static Test, cluster: &Arc<Cluster>, runtime: &Arc<Runtime>) ->
     let (cluster, runtime) = (cluster.clone(), runtime.clone());
     Trial::test(test.name, move || {
         let task = runtime.spawn(async move { in_namespace(&cluster, test).await });
-        runtime.block_on(task).unwrap_or_else(|panic| Err(panic.to_string())).map_err(Failed::from)
+        runtime
+            .block_on(task)
+            .unwrap_or_else(|panic| Err(panic.to_string()))
+            .map_err(Failed::from)
     })
 }
 

@@ -28,26 +28,45 @@ pub(crate) async fn every_image_of_a_bucket_is_rendered_and_counted(
 pub(crate) async fn check(cluster: &Cluster, ns: &Namespace<'_>, job: &ImageJob, pictures: &[Picture]) -> Result<()> {
     let outputs = outputs(cluster, ns).await?;
     for picture in pictures {
-        let stem = Path::new(&picture.key).extension().and_then(|extension| extension.to_str());
+        let stem = Path::new(&picture.key)
+            .extension()
+            .and_then(|extension| extension.to_str());
         for (rendition, extension) in [("thumb", "webp"), ("page", stem.context("a key without extension")?)] {
             let key = format!("{}.{rendition}.{extension}", picture.key);
             let output = outputs.get(&key).with_context(|| format!("there is no output {key}"))?;
             looks::check(&picture.bytes, rendition, output).with_context(|| format!("{key} is wrong"))?;
         }
     }
-    ensure!(outputs.len() == pictures.len() * 2, "there are outputs of nothing: {:?}", outputs.keys());
+    ensure!(
+        outputs.len() == pictures.len() * 2,
+        "there are outputs of nothing: {:?}",
+        outputs.keys()
+    );
 
-    let objects = job.status.as_ref().and_then(|status| status.objects).context("the status counts nothing")?;
+    let objects = job
+        .status
+        .as_ref()
+        .and_then(|status| status.objects)
+        .context("the status counts nothing")?;
     let total = pictures.len() as u64;
-    ensure!(objects.total == total && objects.failed == 0 && objects.done + objects.skipped == total, "{objects:?}");
+    ensure!(
+        objects.total == total && objects.failed == 0 && objects.done + objects.skipped == total,
+        "{objects:?}"
+    );
     let report = report(cluster, ns, job).await?;
-    ensure!(report["objects"] == serde_json::to_value(objects)?, "report and status differ: {report} {objects:?}");
+    ensure!(
+        report["objects"] == serde_json::to_value(objects)?,
+        "report and status differ: {report} {objects:?}"
+    );
     Ok(())
 }
 
 /// A finished job's report.
 pub(crate) async fn report(cluster: &Cluster, ns: &Namespace<'_>, job: &ImageJob) -> Result<Value> {
-    let report = cluster.s3.get(&ns.name, &format!("{OUTPUT}_collodion/{}/report.json", uid(job)?)).await?;
+    let report = cluster
+        .s3
+        .get(&ns.name, &format!("{OUTPUT}_collodion/{}/report.json", uid(job)?))
+        .await?;
     serde_json::from_slice(&report).context("the report is not JSON")
 }
 

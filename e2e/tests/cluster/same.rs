@@ -21,7 +21,11 @@ pub(crate) async fn the_command_line_makes_the_same_bytes(cluster: &Cluster, ns:
     ns.apply(&manifest)?;
 
     let folder = tempfile::tempdir()?;
-    let (input, output, file) = (folder.path().join("in"), folder.path().join("out"), folder.path().join("job.yaml"));
+    let (input, output, file) = (
+        folder.path().join("in"),
+        folder.path().join("out"),
+        folder.path().join("job.yaml"),
+    );
     fs::write(&file, manifest.to_string())?;
     for picture in &pictures {
         let path = input.join(&picture.key);
@@ -29,7 +33,13 @@ pub(crate) async fn the_command_line_makes_the_same_bytes(cluster: &Cluster, ns:
         fs::write(path, &picture.bytes)?;
     }
     let mut run = Command::new(&cluster.programs.worker);
-    run.arg("run").arg("-f").arg(&file).arg("--input").arg(&input).arg("--output").arg(&output);
+    run.arg("run")
+        .arg("-f")
+        .arg(&file)
+        .arg("--input")
+        .arg(&input)
+        .arg("--output")
+        .arg(&output);
     tokio::task::block_in_place(|| command::output(run.args(["--format", "json"])))?;
 
     ns.wait_for(NAME, "Complete", Duration::from_secs(180)).await?;
