@@ -11,22 +11,22 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build-packages ## Render the example photographs on this machine: no cluster, no S3
-	@cargo build --release --quiet --package collodion
-	@$$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/collodion \
-		run --file examples/imagejob.yaml --input examples/photos --output out/demo
+	@cargo run --release --bin collodion -- run --file examples/imagejob.yaml --input examples/photos --output out/demo
 
 test: build-packages ## Run all tests: units, pictures and command line, then a real cluster of three nodes
 	@e2e/test
 
 cluster: build-packages ## Start a Kubernetes of three nodes here, with S3, the operator and the example photographs
-	@cargo run --quiet --package collodion-e2e -- up
+	@cargo run --quiet --bin collodion-e2e -- up
 
 cluster-down: ## Stop that Kubernetes and remove all of it
-	@cargo run --quiet --package collodion-e2e -- down
+	@cargo run --quiet --bin collodion-e2e -- down
 
-generate: ## Rebuild generated files: CustomResourceDefinitions, golden files
+generate: ## Rebuild generated files: CustomResourceDefinitions, golden objects and pictures
 	@cargo run --quiet --package collodion-crds --bin crdgen crds/yaml
 	@cp crds/yaml/*.yaml charts/collodion/files/crds/
+	@UPDATE_GOLDEN=1 cargo test --quiet --package collodion-operator --test golden
+	@UPDATE_GOLDEN=1 cargo test --quiet --package collodion --test engine golden
 
 lint: build-packages ## Check formatting, clippy with warnings denied, licences and sources of dependencies
 	@cargo fmt --all --check

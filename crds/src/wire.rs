@@ -27,7 +27,7 @@ pub struct Progress {
 
 /// What a pod leaves as its termination message when it ends: at most 4,096 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "outcome")]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "outcome")]
 pub enum Outcome {
     /// `plan` is done, `plan.json` is durable.
     Planned {
