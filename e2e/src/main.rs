@@ -116,7 +116,7 @@ The cluster is ready. Its bucket `photos` holds {count} files.
   export KUBECONFIG={kubeconfig} PATH={bin}:$PATH
   kubectl apply -f examples/
   kubectl get imagejobs --namespace collodion-example --watch
-  kubectl wait --for=condition=Complete imagejob/web-renditions
+  kubectl wait --for=condition=Complete imagejob/web-renditions --namespace collodion-example --timeout=5m
 
 {fetch}
 `make cluster-down` removes the cluster.
