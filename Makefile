@@ -11,13 +11,13 @@ help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build-packages ## Render the example photographs on this machine: no cluster, no S3
-	@cargo run --release --bin collodion -- run --file examples/imagejob.yaml --input examples/photos --output out/demo
+	@cargo run --release --package collodion -- run --file examples/imagejob.yaml --input examples/photos --output out/demo
 
 test: build-packages ## Run all tests: units, pictures and command line, then a real cluster of three nodes
 	@e2e/test
 
 cluster: build-packages ## Start a Kubernetes of three nodes here, with S3, the operator and the example photographs
-	@cargo run --quiet --bin collodion-e2e -- up
+	@cargo run --bin collodion-e2e -- up
 
 cluster-down: ## Stop that Kubernetes and remove all of it
 	@cargo run --quiet --bin collodion-e2e -- down

@@ -80,6 +80,11 @@ impl Programs {
         build
             .args(["--message-format", "json-render-diagnostics"])
             .current_dir(repository());
+        // What cargo tells a test of its package, build scripts of dependencies would take for a change.
+        let of_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (name, _) in std::env::vars().filter(|(name, _)| of_package(name)) {
+            build.env_remove(name);
+        }
         let built = build
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())

@@ -158,7 +158,7 @@ fn fetch_hint(home: &Home) -> Result<String> {
         "The report, once it is complete:
 
   report=$(kubectl get imagejob web-renditions --namespace collodion-example --output jsonpath='{{.status.report}}')
-  curl --aws-sigv4 aws:amz:us-east-1:s3 --user {key}:{secret} http://{node}:{port}/${{report#s3://}} --output report.html
+  curl --aws-sigv4 aws:amz:us-east-1:s3 --header x-amz-content-sha256:UNSIGNED-PAYLOAD --user {key}:{secret} http://{node}:{port}/${{report#s3://}} --output report.html
 "
     ))
 }
