@@ -80,7 +80,10 @@ impl FromStr for Quantity {
 impl fmt::Display for Quantity {
     /// The shortest exact notation, binary suffixes first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SUFFIXES.iter().find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor)) {
+        match SUFFIXES
+            .iter()
+            .find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor))
+        {
             Some((suffix, factor)) => write!(f, "{}{suffix}", self.0 / factor),
             None => f.write_str("0"),
         }

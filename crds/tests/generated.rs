@@ -66,6 +66,7 @@ fn everything_of_our_own_in_the_spec_is_bounded() {
 
 fn spec_schema() -> serde_json::Value {
     use kube::CustomResourceExt;
-    let crd = serde_json::to_value(collodion_crds::ImageJob::crd()).expect("a CustomResourceDefinition serializes to JSON");
+    let crd =
+        serde_json::to_value(collodion_crds::ImageJob::crd()).expect("a CustomResourceDefinition serializes to JSON");
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
 }

@@ -55,7 +55,10 @@ pub(crate) async fn one_bad_image_never_costs_its_neighbours(cluster: &Cluster, 
     let key = format!("{OUTPUT}_collodion/{}/failures.jsonl", rendered::uid(&job)?);
     let failures = String::from_utf8(cluster.s3.get(&ns.name, &key).await?)?;
     let rows: Vec<Value> = failures.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let reasons: BTreeMap<_, _> = rows.iter().map(|row| (row["key"].as_str(), row["reason"].as_str())).collect();
+    let reasons: BTreeMap<_, _> = rows
+        .iter()
+        .map(|row| (row["key"].as_str(), row["reason"].as_str()))
+        .collect();
     let expected = [
         ("bomb.png", "TooManyPixels"),
         ("broken.jpg", "Undecodable"),
