@@ -4,15 +4,15 @@
 
 mod server;
 
-use std::{fs, path::Path};
+use std::{error::Error, fs, path::Path};
 
 use collodion::storage::{Condition, ErrorKind, Put, StorageError, Store};
-use collodion_crds::{Location, SecretReference, Storage};
+use collodion_crds::{ConfigMapReference, Location, SecretReference, Storage};
 use futures::TryStreamExt;
 use server::{Fault, Proxy, Server};
 
-async fn open(endpoint: &str, location: &str, mounts: &Path) -> Store {
-    let storage = Storage {
+fn storage(endpoint: &str) -> Storage {
+    Storage {
         endpoint: Some(endpoint.to_owned()),
         region: Some("us-east-1".to_owned()),
         path_style: true,
@@ -20,10 +20,23 @@ async fn open(endpoint: &str, location: &str, mounts: &Path) -> Store {
             secret_name: "s3".to_owned(),
         }),
         ca_bundle: None,
-    };
-    Store::open(&Location::new(location), Some(&storage), Some(mounts))
+    }
+}
+
+async fn open(endpoint: &str, location: &str, mounts: &Path) -> Store {
+    Store::open(&Location::new(location), Some(&storage(endpoint)), Some(mounts))
         .await
         .unwrap()
+}
+
+async fn open_with_ca(endpoint: &str, config_map: &str, mounts: &Path) -> Result<Store, StorageError> {
+    let storage = Storage {
+        ca_bundle: Some(ConfigMapReference {
+            config_map_name: config_map.to_owned(),
+        }),
+        ..storage(endpoint)
+    };
+    Store::open(&Location::new("s3://bucket/"), Some(&storage), Some(mounts)).await
 }
 
 fn put(key: &str, bytes: &'static str, condition: Condition) -> Put {
@@ -178,4 +191,65 @@ async fn a_write_whose_answer_is_lost_is_found_written() {
         ErrorKind::PreconditionFailed
     );
     assert_eq!(store.get("once", None, 9).await.unwrap().bytes, "1");
+}
+
+#[tokio::test]
+async fn a_private_authority_is_trusted_where_the_ca_bundle_holds_it() {
+    let server = Server::start_with_tls();
+    let store = open_with_ca(&server.endpoint, "ca", &server.mounts).await.unwrap();
+    store.put(put("a", "1", Condition::IfAbsent)).await.unwrap();
+    assert_eq!(store.get("a", None, 1).await.unwrap().bytes, "1");
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_is_said_to_be_one_and_not_tried_again() {
+    let server = Server::start_with_tls();
+    let proxy = Proxy::start(&server, Fault::Reset, 0).await;
+    let store = open(&proxy.endpoint, "s3://bucket/", &server.mounts).await;
+    let error = store.put(put("a", "1", Condition::IfAbsent)).await.unwrap_err();
+    let cause = error.source().unwrap().to_string();
+    assert!(cause.contains("invalid peer certificate: UnknownIssuer"), "{cause}");
+    assert_eq!(error.kind(), ErrorKind::Denied);
+    // Once more, as mounted credentials are read again.
+    assert_eq!(proxy.connections(), 2);
+}
+
+#[tokio::test]
+async fn an_unusable_ca_bundle_is_refused_by_its_file() {
+    let mounts = tempfile::tempdir().unwrap();
+    let folder = mounts.path().join("configmaps/ca");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("ca.crt");
+    for (content, why) in [
+        (None, "No such file"),
+        (Some(""), "it holds no PEM certificate"),
+        (Some("not PEM\n"), "it holds no PEM certificate"),
+        (
+            Some("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
+            "it holds no PEM certificate",
+        ),
+        (
+            Some("-----BEGIN CERTIFICATE-----\n?\n-----END CERTIFICATE-----\n"),
+            "base64",
+        ),
+        (
+            Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            "invalid peer certificate: BadEncoding",
+        ),
+        (Some("-----BEGIN CERTIFICATE-----\nAAAA\n"), "section end"),
+    ] {
+        if let Some(content) = content {
+            fs::write(&file, content).unwrap();
+        }
+        let error = open_with_ca("https://127.0.0.1:1", "ca", mounts.path())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        let cause = error.source().unwrap().to_string();
+        let expected = format!("failed to read the CA bundle {}: ", file.display());
+        assert!(
+            cause.starts_with(&expected) && cause.contains(why),
+            "{content:?}: {cause}"
+        );
+    }
 }

@@ -22,7 +22,7 @@ pub enum ErrorKind {
     NoBucket,
     /// The object is not (or no longer) as the condition asks.
     PreconditionFailed,
-    /// The store refuses these credentials, or there are none.
+    /// The store refuses these credentials, or there are none; or the certificate it shows is not trusted.
     Denied,
     /// The object has more bytes than asked for.
     TooLarge,

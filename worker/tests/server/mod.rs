@@ -1,6 +1,9 @@
 //! A real S3 server on a loopback port, and a network in front of it that fails.
 
+mod certificates;
+
 use std::{
+    ffi::OsStr,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -30,7 +33,29 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), "http", &[])
+    }
+
+    /// A server whose certificate is by a private authority, which the mounted ConfigMap `ca` holds.
+    pub(crate) fn start_with_tls() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let issued = certificates::issue();
+        let (certificate, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        let config_map = folder.path().join("mounts/configmaps/ca");
+        fs::create_dir_all(&config_map).unwrap();
+        fs::write(config_map.join("ca.crt"), issued.authority).unwrap();
+        fs::write(&certificate, issued.certificate).unwrap();
+        fs::write(&key, issued.key).unwrap();
+        let options = [
+            "--cert".as_ref(),
+            certificate.as_os_str(),
+            "--key".as_ref(),
+            key.as_os_str(),
+        ];
+        Self::start_in(folder, "https", &options)
+    }
+
+    fn start_in(folder: TempDir, scheme: &str, options: &[&OsStr]) -> Self {
         fs::create_dir_all(folder.path().join("s3/bucket")).unwrap();
         let mounts = folder.path().join("mounts");
         fs::create_dir_all(mounts.join("secrets/s3")).unwrap();
@@ -45,8 +70,9 @@ impl Server {
                 "tested",
                 "--port",
                 &address.to_string(),
-                "posix",
             ])
+            .args(options)
+            .arg("posix")
             .arg(folder.path().join("s3"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -60,7 +86,7 @@ impl Server {
         Self {
             process,
             folder,
-            endpoint: format!("http://{address}"),
+            endpoint: format!("{scheme}://{address}"),
             mounts,
         }
     }
@@ -103,9 +129,10 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) async fn start(server: &Server, fault: Fault, faulty: usize) -> Self {
-        let target = server.endpoint.strip_prefix("http://").unwrap().to_owned();
+        let (scheme, target) = server.endpoint.split_once("://").unwrap();
+        let target = target.to_owned();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let endpoint = format!("{scheme}://{}", listener.local_addr().unwrap());
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);
         let task = tokio::spawn(async move {

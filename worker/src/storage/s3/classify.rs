@@ -1,6 +1,6 @@
 //! Sorts the answers and failures of S3 into the kinds that callers tell apart.
 
-use std::error::Error;
+use std::{error::Error, io};
 
 use aws_sdk_s3::{
     config::http::HttpResponse,
@@ -17,6 +17,9 @@ where
     let kind = match &error {
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => ErrorKind::Transient,
         SdkError::DispatchFailure(failure) if failure.is_user() => ErrorKind::Invalid,
+        SdkError::DispatchFailure(failure) if failure.as_connector_error().is_some_and(|e| is_untrusted(e)) => {
+            ErrorKind::Denied
+        }
         // A connection that ends in the middle of an answer is of no kind but counts as one to try again.
         SdkError::DispatchFailure(failure)
             if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() =>
@@ -41,6 +44,22 @@ where
         other => DisplayErrorContext(other).to_string(),
     };
     StorageError::new(operation, uri, kind).with_source(why)
+}
+
+/// Whether the server's certificate was refused. That does not pass within a minute, and says nothing of one object.
+fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+            return true;
+        }
+        // The source of an I/O error is not the error it wraps but that one's source.
+        next = match error.downcast_ref::<io::Error>() {
+            Some(io) => io.get_ref().map(|wrapped| wrapped as _),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 /// Codes are told apart only where the status alone means several things.

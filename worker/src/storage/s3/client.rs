@@ -1,6 +1,13 @@
 //! Makes the S3 client that a storage block describes.
 
-use std::{env, error::Error, fs, path::Path, time::Duration};
+use std::{
+    env,
+    error::Error,
+    fmt::Display,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
 use aws_sdk_s3::{
@@ -9,6 +16,10 @@ use aws_sdk_s3::{
 };
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use collodion_crds::Storage;
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 
 use super::credentials::MountedCredentials;
 
@@ -29,14 +40,11 @@ pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<
         ca_bundle,
     } = storage;
     let ca = match (mounts, ca_bundle) {
-        (Some(mounts), Some(ca)) => {
-            let path = mounts.join("configmaps").join(&ca.config_map_name).join("ca.crt");
-            let pem = fs::read(&path);
-            Some(pem.map_err(|error| format!("failed to read the CA bundle {}: {error}", path.display()))?)
-        }
-        (None, Some(_)) => env::var_os("AWS_CA_BUNDLE").map(fs::read).transpose()?,
+        (Some(mounts), Some(ca)) => Some(mounts.join("configmaps").join(&ca.config_map_name).join("ca.crt")),
+        (None, Some(_)) => env::var_os("AWS_CA_BUNDLE").map(PathBuf::from),
         _ => None,
     };
+    let ca = ca.map(|path| read_certificates(&path)).transpose()?;
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
@@ -80,6 +88,22 @@ fn region_of_environment() -> String {
         .into_iter()
         .find_map(|name| env::var(name).ok());
     named.unwrap_or_else(|| DEFAULT_REGION.to_owned())
+}
+
+/// The PEM certificates of a file. Checked here because the HTTP client panics on what it can't parse, and takes a
+/// file without certificates for none.
+fn read_certificates(path: &Path) -> Result<Vec<u8>, String> {
+    let fail = |why: &dyn Display| format!("failed to read the CA bundle {}: {why}", path.display());
+    let pem = fs::read(path).map_err(|error| fail(&error))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| fail(&error))?;
+        roots.add(certificate).map_err(|error| fail(&error))?;
+    }
+    if roots.is_empty() {
+        return Err(fail(&"it holds no PEM certificate"));
+    }
+    Ok(pem)
 }
 
 fn http_client(ca: Option<Vec<u8>>) -> Result<SharedHttpClient, Box<dyn Error + Send + Sync>> {
