@@ -19,10 +19,10 @@ test: build-packages ## Run all tests: units, pictures and command line, then a 
 cluster: build-packages ## Start a Kubernetes of three nodes here, with S3, the operator and the example photographs
 	@cargo run --bin collodion-e2e -- up
 
-cluster-down: ## Stop that Kubernetes and remove all of it
+cluster-down: build-packages ## Stop that Kubernetes and remove all of it
 	@cargo run --quiet --bin collodion-e2e -- down
 
-generate: ## Rebuild generated files: CustomResourceDefinitions, golden objects and pictures
+generate: build-packages ## Rebuild generated files: CustomResourceDefinitions, golden objects and pictures
 	@cargo run --quiet --package collodion-crds --bin crdgen crds/yaml
 	@cp crds/yaml/*.yaml charts/collodion/files/crds/
 	@UPDATE_GOLDEN=1 cargo test --quiet --package collodion-operator --test golden

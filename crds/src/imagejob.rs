@@ -33,7 +33,8 @@ use crate::{Location, Quantity, Rendition, Storage, Tolerance, Worker};
     printcolumn(name = "ETA", type_ = "string", json_path = ".status.eta", priority = 1),
     printcolumn(name = "Report", type_ = "string", json_path = ".status.report", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("size(self.metadata.name) <= 40").message("an ImageJob's name has at most 40 characters: its pods' names are made from it")
+    validation = Rule::new("size(self.metadata.name) <= 40").message("an ImageJob's name has at most 40 characters: its pods' names are made from it"),
+    validation = Rule::new("!self.metadata.name.contains('.')").message("an ImageJob's name has no dots: its pods' names are made from it")
 )]
 #[x_kube(validation = Rule::new(IMMUTABLE).message("only suspend and parallelism of an ImageJob can be changed: delete it and create another"))]
 #[x_kube(validation = Rule::new("size(self.renditions) == 1 || self.output.key.contains('{rendition}')")

@@ -43,11 +43,23 @@ pub struct Worker {
     pub labels: BTreeMap<String, String>,
     /// Annotations of the pods.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "labels")]
+    #[schemars(schema_with = "annotations")]
     pub annotations: BTreeMap<String, String>,
 }
 
 fn labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "additionalProperties": {
+            "type": "string",
+            "maxLength": 63,
+            "pattern": "^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$",
+        },
+        "maxProperties": 32,
+    })
+}
+
+fn annotations(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "additionalProperties": {"type": "string", "maxLength": 4096},

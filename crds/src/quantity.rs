@@ -110,7 +110,7 @@ impl JsonSchema for Quantity {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "x-kubernetes-int-or-string": true,
-            "pattern": "^[0-9]{1,18}(k|M|G|T|Ki|Mi|Gi|Ti)?$",
+            "pattern": "^([0-9]{1,18}|[0-9]{1,15}(k|Ki)|[0-9]{1,12}(M|Mi)|[0-9]{1,9}(G|Gi)|[0-9]{1,6}(T|Ti))$",
             "minimum": 0,
             "maxLength": 20,
         })

@@ -14,6 +14,7 @@ fn the_example_is_accepted() {
 fn mistakes_are_refused_with_a_sentence() {
     let cases: Vec<(&str, Value, &str)> = vec![
         ("/metadata/name", json!("a".repeat(41)), "at most 40 characters"),
+        ("/metadata/name", json!("backfill.2025"), "has no dots"),
         ("/spec/input/location", json!("file:///etc/"), LOCATION_MESSAGE),
         ("/spec/input/location", json!("photos/2025"), LOCATION_MESSAGE),
         ("/spec/input/location", json!("s3://Photos/"), LOCATION_MESSAGE),

@@ -23,6 +23,9 @@ pub fn of(node: Node) -> String {
 /// # Errors
 /// When a hierarchy is not writable.
 pub fn create(node: Node) -> Result<()> {
+    if is_unified() {
+        delegate()?;
+    }
     for hierarchy in hierarchies()? {
         let group = hierarchy.join(of(node).trim_start_matches('/'));
         fs::create_dir_all(&group).with_context(|| format!("failed to make the control group {}", group.display()))?;
@@ -32,6 +35,19 @@ pub fn create(node: Node) -> Result<()> {
                 fs::copy(hierarchy.join(file), group.join(file)).with_context(|| format!("failed to set {file}"))?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Lets groups below the root of version 2 have the controllers that a kubelet wants in its own: an init system hands
+/// out only some of them.
+fn delegate() -> Result<()> {
+    let root = Path::new(ROOT);
+    let controllers = fs::read_to_string(root.join("cgroup.controllers")).context("failed to read the controllers")?;
+    let wanted = |controller: &&str| ["cpu", "cpuset", "hugetlb", "memory", "pids"].contains(controller);
+    for controller in controllers.split_whitespace().filter(wanted) {
+        fs::write(root.join("cgroup.subtree_control"), format!("+{controller}"))
+            .with_context(|| format!("failed to hand on the controller {controller} of {ROOT}"))?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -30,7 +31,9 @@ const CA_CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// # Errors
 /// When an archive can't be written.
 pub fn build(folder: &Path, tools: &[Tool], programs: &Programs) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
     let archives = cache()?.join("images");
+    forget_old(&archives);
     let scratch = archives.join(format!(".programs-{}", std::process::id()));
     fs::create_dir_all(&scratch).with_context(|| format!("failed to make {}", scratch.display()))?;
     let (_, versitygw) = tools
@@ -52,9 +55,22 @@ pub fn build(folder: &Path, tools: &[Tool], programs: &Programs) -> Result<()> {
     for (name, image) in images {
         let archive = image.archive(&archives)?;
         let link = folder.join(format!("{name}.tar"));
+        let _ = fs::remove_file(&link);
         std::os::unix::fs::symlink(&archive, &link).with_context(|| format!("failed to link {}", archive.display()))?;
     }
     fs::remove_dir_all(&scratch).with_context(|| format!("failed to remove {}", scratch.display()))
+}
+
+/// Removes archives that nothing has used for a day; a cluster that runs has its own copies.
+fn forget_old(archives: &Path) {
+    const AGE: Duration = Duration::from_secs(24 * 3600);
+    let old = |entry: &fs::DirEntry| {
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        written.is_ok_and(|written| written.elapsed().is_ok_and(|age| age > AGE))
+    };
+    for entry in fs::read_dir(archives).into_iter().flatten().flatten().filter(old) {
+        let _ = fs::remove_file(entry.path()).or_else(|_| fs::remove_dir_all(entry.path()));
+    }
 }
 
 /// The workspace's own programs.

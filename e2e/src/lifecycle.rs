@@ -71,18 +71,25 @@ pub fn up(home: &Home, harness: &Path, programs: &Programs) -> Result<()> {
     chart::wait_until_ready(&target)
 }
 
-/// Removes a cluster: processes, mounts, links, routes, control groups and files.
+/// Removes a cluster, and the one that an interrupted run left: processes, mounts, links, routes, control groups and
+/// files.
 ///
 /// # Errors
 /// When something of it can't be removed.
 pub fn down(home: &Home) -> Result<()> {
     let lock = MachineLock::take()?;
-    let recorded = lock.recorded()?.is_some_and(|recorded| recorded.root() == home.root());
-    remove(home, recorded)?;
-    if recorded {
-        lock.forget();
+    match lock.recorded()? {
+        Some(other) if other.root() != home.root() && other.is_wanted() => {
+            eprintln!("the cluster in {} is in use and stays", other.root().display());
+            remove(home, false)
+        }
+        Some(recorded) => {
+            remove(&recorded, true)?;
+            lock.forget();
+            remove(home, false)
+        }
+        None => remove(home, false),
     }
-    Ok(())
 }
 
 /// Makes way for a cluster: removes what a dead one left, and refuses to touch a living one.

@@ -11,6 +11,7 @@ use collodion_e2e::{
     kubectl::kubectl,
     lifecycle, network,
     node::Node,
+    prerequisites,
     progress::step,
     s3::{self, S3},
     tools::{self, repository},
@@ -92,7 +93,10 @@ fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.command {
         Command::Up => up(&home),
         Command::Down => lifecycle::down(&home),
-        Command::Images { folder } => images::build(folder, &tools::build()?, &Programs::build(&["--bins"])?),
+        Command::Images { folder } => {
+            prerequisites::ensure()?;
+            images::build(folder, &tools::build()?, &Programs::build(&["--bins"])?)
+        }
         Command::Node(NodeCommand::PowerOff { node }) => node.power_off(&home),
         Command::Node(NodeCommand::PowerOn { node }) => node.power_on(&home),
         Command::Node(NodeCommand::Cut { node }) => network::cut(*node),
@@ -102,6 +106,7 @@ fn run(arguments: &Arguments) -> Result<()> {
 }
 
 fn up(home: &Home) -> Result<()> {
+    prerequisites::ensure()?;
     let harness = std::env::current_exe().context("failed to find this program's file")?;
     lifecycle::up(home, &harness, &Programs::build(&["--bins"])?)?;
     let count = {

@@ -75,6 +75,14 @@ pub async fn run(client: Client, config: &Config, metrics: Metrics, stop: Cancel
             }
             future::ready(())
         });
+    let known = context.pods.clone();
+    let controller = async {
+        // What is not known yet would look like a job without pods.
+        tokio::select! {
+            _ = known.wait_until_ready() => controller.await,
+            () = stop.cancelled() => {}
+        }
+    };
     tokio::select! {
         () = controller => {}
         () = cache(Api::all(client), ours, writer) => {}

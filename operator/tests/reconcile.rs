@@ -24,12 +24,19 @@ type Requests = Arc<Mutex<Vec<(String, Value)>>>;
 #[tokio::test]
 async fn a_finished_job_makes_nothing_even_if_its_children_are_gone() {
     for condition in ["Complete", "Failed"] {
-        let done = imagejob(Some(json!({"conditions": [{
+        let mut done = imagejob(Some(json!({"observedGeneration": 1, "conditions": [{
             "type": condition, "status": "True", "reason": "X", "message": "", "lastTransitionTime": "2025-01-01T00:00:00Z",
         }]})));
-        let (requests, result) = reconcile(done).await;
+        let (requests, result) = reconcile(done.clone()).await;
         assert_eq!(result, None);
         assert_eq!(methods(&requests), ["GET imagejobs/web", "GET jobs"]);
+
+        // Changed since, it is seen to be so, and still nothing is made.
+        done["metadata"]["generation"] = json!(2);
+        let (requests, result) = reconcile(done).await;
+        assert_eq!(result, None);
+        let expected = ["GET imagejobs/web", "GET jobs", "PATCH imagejobs/web/status"];
+        assert_eq!(methods(&requests), expected);
     }
 }
 

@@ -177,6 +177,9 @@ async fn conclude(job: &ImageJob, context: &Context) -> Result<Action, Error> {
         .memory
         .forget(&job.namespace().unwrap_or_default(), &job.name_any());
     apply::stop(&context.client, &dereference::jobs(&context.client, job).await?).await?;
+    if let Some(new) = status::observed(job) {
+        status::write(&context.client, &job.metadata, &new).await?;
+    }
     let ended = job.status.as_ref().and_then(|status| status.completion_time.as_ref());
     let (Some(seconds), Some(ended)) = (job.spec.ttl_seconds_after_finished, ended) else {
         return Ok(Action::await_change());
@@ -216,6 +219,7 @@ fn trouble(children: &Children, now: Timestamp) -> (Option<pods::Obstacle>, Opti
         .pods
         .iter()
         .find_map(|pod| pods::obstacle(pod, now, warning))
+        .or_else(|| pods::hopeless(children.pods.iter().map(AsRef::as_ref)))
         .or_else(|| {
             let message = format!("Kubernetes makes no pods for Job {}: {}", current.name_any(), warning?);
             children.pods.is_empty().then_some(pods::Obstacle {

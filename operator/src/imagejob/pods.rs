@@ -16,6 +16,8 @@ pub const PATIENCE: SignedDuration = SignedDuration::from_secs(15);
 
 /// How long the end of a pod is worth a remark; by then its successor has been at work for a while.
 const NEWS: SignedDuration = SignedDuration::from_mins(10);
+/// Failed pods of a phase, none having done better, after which somebody should look.
+const FAILURES: usize = 3;
 
 const INDEX: &str = "batch.kubernetes.io/job-completion-index";
 
@@ -55,18 +57,34 @@ pub fn refusal<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Failure> {
     })
 }
 
+/// The phase whose pods all fail: more of the same will not help.
+pub fn hopeless<'a>(pods: impl IntoIterator<Item = &'a Pod> + Clone) -> Option<Obstacle> {
+    let all_failed = pods.clone().into_iter().all(|pod| life(pod) == "Failed");
+    let count = pods.clone().into_iter().count();
+    let last = pods.into_iter().max_by_key(|pod| ended(pod))?;
+    let name = last.metadata.name.as_deref().unwrap_or_default();
+    (all_failed && count >= FAILURES).then(|| Obstacle {
+        reason: "PodsFail",
+        message: format!(
+            "{count} pods have ended early and none has finished; the last, {name}: {}",
+            last_words(last)
+        ),
+    })
+}
+
 /// Why the pod that failed last did so, if that is news.
 pub fn interruption<'a>(pods: impl IntoIterator<Item = &'a Pod>, now: Timestamp) -> Option<String> {
     let failed = pods.into_iter().filter(|pod| life(pod) == "Failed");
-    let ended = |pod: &Pod| {
-        terminated(pod)
-            .and_then(|state| state.finished_at.as_ref())
-            .map(|time| time.0)
-    };
     let last = failed.max_by_key(|pod| ended(pod))?;
     let recent = ended(last).is_none_or(|ended| now.duration_since(ended) < NEWS);
     let name = last.metadata.name.as_deref().unwrap_or_default();
     recent.then(|| format!("pod {name} ended early: {}", last_words(last)))
+}
+
+fn ended(pod: &Pod) -> Option<Timestamp> {
+    terminated(pod)
+        .and_then(|state| state.finished_at.as_ref())
+        .map(|time| time.0)
 }
 
 fn last_words(pod: &Pod) -> String {
@@ -288,6 +306,20 @@ mod tests {
             interruption(&[ended(1, "Error", "", "2025-01-01T00:01:00Z")], after(2000)),
             None
         );
+    }
+
+    #[test]
+    fn pods_that_all_fail_are_an_obstacle_until_one_does_better() {
+        let killed = || ended(137, "OOMKilled", "", "2025-01-01T00:00:00Z");
+        assert!(hopeless(&[killed(), killed()]).is_none());
+        let obstacle = hopeless(&[killed(), killed(), killed()]).unwrap();
+        assert!(
+            obstacle.message.contains("give worker.resources more"),
+            "{}",
+            obstacle.message
+        );
+        assert!(hopeless(&[killed(), killed(), killed(), pod(json!({"phase": "Running"}))]).is_none());
+        assert!(hopeless(&[]).is_none());
     }
 
     #[test]

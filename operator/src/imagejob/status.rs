@@ -129,6 +129,20 @@ pub async fn write(client: &Client, metadata: &ObjectMeta, status: &ImageJobStat
     .await
 }
 
+/// The status of a finished job whose spec was changed since: the same, for nothing is done about it any more, but
+/// seen, or kstatus would wait for ever. None where it is up to date.
+pub fn observed(job: &ImageJob) -> Option<ImageJobStatus> {
+    let mut status = job.status.clone()?;
+    if status.observed_generation == job.metadata.generation {
+        return None;
+    }
+    status.observed_generation = job.metadata.generation;
+    for condition in &mut status.conditions {
+        condition.observed_generation = job.metadata.generation;
+    }
+    Some(status)
+}
+
 /// Writes a status as [`write()`] does, of an object whose spec does not fit its schema: the API server merges no
 /// applied fields into one, but puts up with what was wrong before.
 ///

@@ -106,9 +106,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode, Exit> {
         Format::Text => text(&job, &report),
         Format::Json => json(&job, &report),
     };
-    io::stdout()
-        .write_all(summary.as_bytes())
-        .map_err(|error| Exit::caused("failed to write to stdout", &error))?;
+    match io::stdout().write_all(summary.as_bytes()) {
+        // Nobody reads it: the job is done all the same.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(Exit::caused("failed to write to stdout", &error));
+        }
+        _ => {}
+    }
     Ok(if report.within_policy {
         ExitCode::SUCCESS
     } else {

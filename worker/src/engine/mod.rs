@@ -89,7 +89,7 @@ pub fn probe(source: &[u8]) -> Result<Header, RenderError> {
 /// See [`RenderError`]. Limits are held against the header, before any pixel is decoded.
 pub fn render(source: &[u8], rendition: &Rendition, limits: &Limits) -> Result<Rendered, RenderError> {
     let mut all = render_all(source, std::slice::from_ref(rendition), limits)?;
-    Ok(all.pop().expect("one rendition was asked for"))
+    all.pop().expect("one rendition was asked for")
 }
 
 /// Renders several renditions of a source from as few decodes as give each the very bytes that [`render`] gives: a
@@ -97,26 +97,35 @@ pub fn render(source: &[u8], rendition: &Rendition, limits: &Limits) -> Result<R
 /// of the renditions.
 ///
 /// # Errors
-/// As for [`render`]; the first rendition that fails fails all.
-pub fn render_all(source: &[u8], renditions: &[Rendition], limits: &Limits) -> Result<Vec<Rendered>, RenderError> {
+/// What is wrong with the source fails all; what is wrong with one rendition of it fails that one.
+pub fn render_all(
+    source: &[u8],
+    renditions: &[Rendition],
+    limits: &Limits,
+) -> Result<Vec<Result<Rendered, RenderError>>, RenderError> {
     let source = Source::admit(source, limits)?;
     let drawings = renditions.iter().map(|rendition| drawing(&source, rendition, limits));
-    let drawings = drawings.collect::<Result<Vec<_>, _>>()?;
-    let mut rendered: Vec<Option<Rendered>> = vec![None; drawings.len()];
+    let drawings: Vec<Result<Drawing, RenderError>> = drawings.collect();
+    let mut rendered: Vec<Option<Result<Rendered, RenderError>>> = vec![None; drawings.len()];
     let mut colors = None;
     for eighths in 1..=8 {
         // One decode at a time, so that memory is bounded by the largest of them.
         let mut decoded: Option<Picture> = None;
         for (drawing, rendered) in drawings.iter().zip(&mut rendered) {
-            if scale(&source, drawing) != eighths {
-                continue;
-            }
+            let drawing = match drawing {
+                Ok(drawing) if scale(&source, drawing) == eighths => drawing,
+                Ok(_) => continue,
+                Err(error) => {
+                    *rendered = Some(Err(error.clone()));
+                    continue;
+                }
+            };
             let picture = match &mut decoded {
                 Some(picture) => picture,
                 none => none.insert(decode::decode(&source, eighths)?),
             };
             let colors = colors.get_or_insert_with(|| conversion(&source, picture));
-            *rendered = Some(drawing.draw(picture, source.orientation, colors.as_ref())?);
+            *rendered = Some(drawing.draw(picture, source.orientation, colors.as_ref()));
         }
     }
     Ok(rendered

@@ -29,6 +29,8 @@ use image::Workshop;
 const CHECKPOINT_ROWS: usize = 200;
 /// … or its first row has waited this long.
 const CHECKPOINT_AGE: Duration = Duration::from_secs(5);
+/// Images in a row that a store fails before no more are started: a single one can be the object's own fault.
+const STORE_FAILURES: usize = 8;
 /// Images under way at a time, for each core: most wait for the store.
 const IMAGES_PER_CORE: usize = 4;
 
@@ -90,8 +92,9 @@ async fn work(
     let mut todo = todo.into_iter();
     let mut under_way: JoinSet<Result<Row, StorageError>> = JoinSet::new();
     let mut end = None;
+    let mut failures = 0;
     loop {
-        while end.is_none() && under_way.len() < cores * IMAGES_PER_CORE {
+        while failures < STORE_FAILURES && !stop.is_cancelled() && under_way.len() < cores * IMAGES_PER_CORE {
             let Some((image, row)) = todo.next() else { break };
             let workshop = Arc::clone(&workshop);
             under_way.spawn(async move { workshop.make(image, row).await });
@@ -100,19 +103,22 @@ async fn work(
         tokio::select! {
             finished = under_way.join_next() => match finished {
                 Some(Ok(Ok(row))) => {
+                    failures = 0;
                     progress.add(&row);
                     checkpoints.add(row);
                 }
                 Some(Ok(Err(error))) => {
-                    tracing::error!(error = super::chain(&error), "stopping");
+                    tracing::error!(error = super::chain(&error), "an image is left for another try");
+                    failures += 1;
                     end.get_or_insert(PhaseError::Storage(error));
                 }
                 Some(Err(error)) => {
+                    failures = STORE_FAILURES;
                     end.get_or_insert(PhaseError::Unready(format!("a task of this worker ended: {error}")));
                 }
+                None if stop.is_cancelled() && todo.len() > 0 => return Err(PhaseError::Stopped),
                 None => return end.map_or(Ok(()), Err),
             },
-            () = stop.cancelled(), if end.is_none() => end = Some(PhaseError::Stopped),
             () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => checkpoints.flush(job).await?,
         }
         if checkpoints.pending() >= CHECKPOINT_ROWS {

@@ -178,13 +178,15 @@ impl FileStore {
     /// a lock on the folder: POSIX can't compare and swap files.
     fn publish(&self, temporary: &Temporary, path: &Path, condition: &Condition) -> Result<Option<String>, Fault> {
         if *condition == Condition::IfAbsent {
-            return match fs::hard_link(&temporary.path, path) {
-                Ok(()) => Ok(None),
+            match fs::hard_link(&temporary.path, path) {
+                Ok(()) => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    Err(Fault::Kind(ErrorKind::PreconditionFailed))
+                    return Err(Fault::Kind(ErrorKind::PreconditionFailed));
                 }
-                Err(error) => Err(error.into()),
-            };
+                // FAT and its like have no links: there, nobody creates anything but under the lock.
+                Err(error) if has_no_links(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         let lock = File::create(self.root.join(OWN).join("lock"))?;
         lock.lock()?;
@@ -197,6 +199,7 @@ impl FileStore {
             Condition::IfMatch(wanted) if present.as_ref() != Some(wanted) => {
                 Err(Fault::Kind(ErrorKind::PreconditionFailed))
             }
+            Condition::IfAbsent if present.is_some() => Err(Fault::Kind(ErrorKind::PreconditionFailed)),
             _ => {
                 fs::rename(&temporary.path, path)?;
                 Ok(present)
@@ -226,6 +229,18 @@ impl FileStore {
             Err(Fault::Key("a symbolic link leads out of the location"))
         }
     }
+}
+
+/// Whether a file system answers so because it has no hard links: EPERM, as link(2) says, or "unsupported".
+fn has_no_links(error: &io::Error) -> bool {
+    const EPERM: i32 = 1;
+    error.raw_os_error() == Some(EPERM) || error.kind() == io::ErrorKind::Unsupported
+}
+
+/// Whether reading fails for this file, whatever is done about the others: EIO is a bad sector.
+fn is_unreadable(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    error.raw_os_error() == Some(EIO) || error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// Size and entity tag of a regular file.
@@ -284,6 +299,7 @@ impl Fault {
             Self::Key(why) => StorageError::invalid(operation, uri, why),
             Self::Io(error) => {
                 let kind = match error.kind() {
+                    _ if operation == "read" && is_unreadable(&error) => ErrorKind::Invalid,
                     io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::NotFound,
                     io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::Denied,
                     io::ErrorKind::InvalidFilename | io::ErrorKind::IsADirectory => ErrorKind::Invalid,

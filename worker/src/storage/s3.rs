@@ -200,6 +200,10 @@ impl S3Store {
                 .set_if_none_match(if_none_match.clone())
                 .set_if_match(if_match.clone())
                 .body(ByteStream::from(bytes.clone()))
+                .customize()
+                .config_override(
+                    aws_sdk_s3::config::Builder::new().timeout_config(client::timeouts(bytes.len() as u64)),
+                )
         };
         let answer = self
             .run(|| async { request().send().await.map_err(|e| classify("write", self.uri(&key), e)) })

@@ -1,5 +1,5 @@
 //! What is refused, by which reason and in which words.
-use collodion::engine::{Limits, RenderError, probe, render};
+use collodion::engine::{Limits, RenderError, probe, render, render_all};
 
 use super::support::{LIMITS, draw, photo, rendition};
 
@@ -129,6 +129,20 @@ fn outputs_are_bounded_too() {
         "OutputTooLarge"
     );
     assert_eq!(draw(&cat, wide, r#"{"format": "jpeg"}"#).width, 16_384);
+}
+
+#[test]
+fn a_rendition_that_can_not_be_made_fails_alone() {
+    let renditions = [
+        rendition(
+            r#"[{"resize": {"width": 16384, "height": 2, "fit": "fill"}}]"#,
+            r#"{"format": "webp"}"#,
+        ),
+        rendition(r#"[{"resize": {"width": 100}}]"#, "{}"),
+    ];
+    let all = render_all(&photo("cat.jpg"), &renditions, &LIMITS).unwrap();
+    assert_eq!(all[0].as_ref().unwrap_err().reason(), "OutputTooLarge");
+    assert_eq!(all[1].as_ref().unwrap().width, 100);
 }
 
 #[test]

@@ -243,3 +243,19 @@ fn news_are_written_at_once_and_numbers_a_little_later() {
     };
     assert_eq!(holdback(&old, &counted), Some(SignedDuration::from_secs(2)));
 }
+
+#[test]
+fn a_finished_job_that_is_changed_has_its_new_generation_seen_and_nothing_else() {
+    let done = after(&job(false, None), &Decision::Complete(reported()), 100);
+    let mut changed = job(false, Some(done.clone()));
+    assert_eq!(observed(&changed), None);
+    changed.metadata.generation = Some(4);
+    let new = observed(&changed).unwrap();
+    assert_eq!(new.observed_generation, Some(4));
+    assert!(
+        new.conditions
+            .iter()
+            .all(|condition| condition.observed_generation == Some(4))
+    );
+    assert_eq!(words(&new), words(&done));
+}

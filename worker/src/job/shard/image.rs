@@ -150,7 +150,10 @@ impl Workshop {
             Err(failure) => task.failure = Some(failure),
             Ok(rendered) => {
                 for (missing, rendered) in missing.into_iter().zip(rendered) {
-                    task.publish(missing, rendered).await?;
+                    match rendered {
+                        Ok(rendered) => task.publish(missing, rendered).await?,
+                        Err(error) => task.fail(error.reason(), chain(&error), Some(missing.n)),
+                    }
                 }
             }
         }
@@ -162,7 +165,7 @@ impl Workshop {
         source: Bytes,
         renditions: Vec<Rendition>,
         limits: engine::Limits,
-    ) -> Result<Vec<Rendered>, Failure> {
+    ) -> Result<Vec<Result<Rendered, RenderError>>, Failure> {
         let _core = self.cores.acquire().await.expect("the semaphore is never closed");
         let rendered = task::spawn_blocking(move || engine::render_all(&source, &renditions, &limits)).await;
         let (reason, message) = match rendered {

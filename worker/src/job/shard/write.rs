@@ -48,7 +48,12 @@ pub(super) async fn write(
     for _ in 0..TRIES {
         let found = match looked.take() {
             Some(found) => found,
-            None => look(job, key).await?,
+            None => match look(job, key).await {
+                Ok(found) => found,
+                // A look's refusal has no body that would say why: that of the write has.
+                Err(error) if error.kind() == ErrorKind::Invalid && when == Look::Before => None,
+                Err(error) => return Err(error),
+            },
         };
         let decision = decide(found.as_ref(), mark, existing, when);
         if decision != Decision::Write {
@@ -69,9 +74,18 @@ pub(super) async fn write(
                     found: None,
                 });
             }
-            Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::Transient) => {
+            // What was there when it was looked at is another by now, or gone.
+            Err(error) if matches!(error.kind(), ErrorKind::PreconditionFailed | ErrorKind::NotFound) => {
                 when = Look::After;
                 refused = Some(error);
+            }
+            // One of the tries without an answer may have arrived.
+            Err(error) if error.kind() == ErrorKind::Transient => {
+                let found = look(job, key).await?;
+                return match decide(found.as_ref(), mark, existing, Look::After) {
+                    Decision::Write => Err(error),
+                    decision => Ok(Written { decision, found }),
+                };
             }
             Err(error) => return Err(error),
         }

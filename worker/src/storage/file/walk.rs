@@ -11,8 +11,7 @@ use super::{Entry, ErrorKind, Fault, FileStore, StorageError, regular};
 const OPERATION: &str = "list";
 
 /// Files whose keys begin with `prefix` and come after `start_after`. Links to files are followed, except out of the
-/// root; what is neither file nor folder is left out. A name that is not UTF-8 is listed with U+FFFD in place of what
-/// is not, and can't be read by that key.
+/// root; what is neither file nor folder is left out, and what has a name that is not UTF-8: a key is text.
 pub(super) fn list(
     store: FileStore,
     prefix: String,
@@ -51,9 +50,13 @@ fn walk(
             Ok(entry) => entry,
             Err(error) if is_dangling(&error) => continue,
             Err(error) => {
+                let path = error.path().unwrap_or(&start).display().to_string();
                 let error = error
                     .into_io_error()
                     .unwrap_or_else(|| io::Error::other("a link leads to its own folder"));
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    return Err(StorageError::invalid(OPERATION, format!("file://{path}"), error));
+                }
                 return Err(Fault::Io(error).into_error(OPERATION, store.uri(prefix)));
             }
         };
@@ -105,6 +108,10 @@ fn is_dangling(error: &walkdir::Error) -> bool {
 }
 
 fn key(root: &Path, path: &Path) -> Option<String> {
-    let relative = path.strip_prefix(root).ok()?.to_string_lossy();
-    (!relative.is_empty()).then(|| relative.into_owned())
+    let relative = path.strip_prefix(root).ok()?;
+    let Some(key) = relative.to_str() else {
+        tracing::warn!(path = %path.display(), "left out: its name is not UTF-8");
+        return None;
+    };
+    (!key.is_empty()).then(|| key.to_owned())
 }

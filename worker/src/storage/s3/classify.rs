@@ -72,9 +72,11 @@ fn of_answer(status: u16, code: Option<&str>) -> ErrorKind {
         // An archived object, as in Glacier: says nothing of the others.
         (_, Some("InvalidObjectState")) => ErrorKind::Invalid,
         (401 | 403, _) | (400, Some("ExpiredToken" | "InvalidToken")) => ErrorKind::Denied,
+        // The store's key is disabled or about to be deleted: no object is at fault.
+        (400, Some(code)) if code.starts_with("KMS.") => ErrorKind::Denied,
         (404, _) => ErrorKind::NotFound,
         (409 | 412, _) => ErrorKind::PreconditionFailed,
-        (400, Some("BadDigest")) => ErrorKind::Transient,
+        (400, Some("BadDigest" | "IncompleteBody" | "XAmzContentChecksumMismatch")) => ErrorKind::Transient,
         (501, _) => ErrorKind::Invalid,
         (408 | 429 | 500.., _) => ErrorKind::Transient,
         _ => ErrorKind::Invalid,
@@ -95,6 +97,8 @@ mod tests {
             (409, Some("ConditionalRequestConflict"), ErrorKind::Transient),
             (403, Some("AccessDenied"), ErrorKind::Denied),
             (400, Some("ExpiredToken"), ErrorKind::Denied),
+            (400, Some("KMS.DisabledException"), ErrorKind::Denied),
+            (400, Some("IncompleteBody"), ErrorKind::Transient),
             (400, Some("RequestTimeout"), ErrorKind::Transient),
             (400, Some("InvalidArgument"), ErrorKind::Invalid),
             (301, Some("PermanentRedirect"), ErrorKind::Invalid),

@@ -24,8 +24,11 @@ use rustls::{
 use super::credentials::MountedCredentials;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Until an answer begins. A body that stalls is given up by the SDK's own stalled-stream protection.
+/// Until an answer begins, the request's body having been sent. An answer's body that stalls is given up by the SDK's
+/// own stalled-stream protection.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// The slowest upload that is waited for, in bytes a second.
+const SLOWEST_UPLOAD: u64 = 32 << 10;
 
 /// The region that requests to a named endpoint are signed for when nothing says which.
 const DEFAULT_REGION: &str = "us-east-1";
@@ -45,13 +48,9 @@ pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<
         _ => None,
     };
     let ca = ca.map(|path| read_certificates(&path)).transpose()?;
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
-        .build();
     let shared = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http_client(ca)?)
-        .timeout_config(timeouts);
+        .timeout_config(timeouts(0));
     let shared = match region
         .clone()
         .or_else(|| endpoint.as_ref().map(|_| region_of_environment()))
@@ -81,6 +80,14 @@ pub(super) async fn connect(storage: &Storage, mounts: Option<&Path>) -> Result<
         _ => config,
     };
     Ok(Client::from_conf(config.build()))
+}
+
+/// The timeouts of a request with a body of so many bytes.
+pub(super) fn timeouts(bytes: u64) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT + Duration::from_secs(bytes / SLOWEST_UPLOAD))
+        .build()
 }
 
 fn region_of_environment() -> String {
