@@ -1,9 +1,9 @@
 //! A progress bar on stderr, where that is a terminal.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 use collodion_crds::ObjectCounts;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use tokio::time::interval;
 
 use crate::job::Progress;
@@ -40,10 +40,13 @@ impl Bar {
         progress: &Progress,
         work: impl Future<Output = T>,
     ) -> T {
-        let style = ProgressStyle::with_template(
-            "{bar:30.cyan/dim} {human_pos}/{human_len} images  {per_sec}  {eta} left  {msg}",
-        );
-        self.0.set_style(style.expect("the template is well-formed"));
+        let style =
+            ProgressStyle::with_template("{bar:30.cyan/dim} {human_pos}/{human_len} images  {rate}  {eta} left  {msg}");
+        let rate = |state: &ProgressState, to: &mut dyn Write| {
+            let _ = write!(to, "{:.1}/s", state.per_sec());
+        };
+        let style = style.expect("the template is well-formed").with_key("rate", rate);
+        self.0.set_style(style);
         self.0.set_message("");
         self.0.set_length(earlier.total);
         self.follow(work, || {
