@@ -32,6 +32,17 @@ pub fn install(target: &Target) -> Result<()> {
     output(&mut helm).map(drop).context("failed to install the chart")
 }
 
+/// Starts the operator's pods anew, for an image that has changed under the same name.
+///
+/// # Errors
+/// When the API server refuses it.
+pub fn restart(target: &Target) -> Result<()> {
+    let restart = ["rollout", "restart", "deployment", "--namespace", NAMESPACE];
+    kubectl(target, restart)
+        .map(drop)
+        .context("failed to restart the operator")
+}
+
 /// Waits until every replica of the operator is ready.
 ///
 /// # Errors

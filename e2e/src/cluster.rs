@@ -80,6 +80,7 @@ impl Cluster {
                 s3::deploy(&target, None)?;
             }
             chart::install(&target)?;
+            chart::restart(&target)?;
             s3::wait_until_ready(&target)?;
             chart::wait_until_ready(&target)?;
             Programs::build(&["--bins", "--tests"])
