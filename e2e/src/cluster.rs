@@ -22,7 +22,7 @@ use crate::{
     kubectl::{Target, apply, kubectl},
     lifecycle, network,
     node::Node,
-    process,
+    prerequisites, process,
     s3::{self, S3},
 };
 
@@ -58,6 +58,7 @@ impl Cluster {
     /// When a step fails.
     pub async fn start(home: Home, harness: &Path) -> Result<Self> {
         let programs = tokio::task::block_in_place(|| {
+            prerequisites::ensure()?;
             let programs = Programs::build(&["--bins", "--tests"])?;
             lifecycle::up(&home, harness, &programs)?;
             anyhow::Ok(programs)

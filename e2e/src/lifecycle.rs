@@ -16,18 +16,17 @@ use crate::{
     kubectl::{Target, kubectl},
     network,
     node::Node,
-    prerequisites, process,
+    process,
     progress::step,
     s3, tools,
 };
 
 /// Starts a cluster with S3 and Collodion in it. It belongs to this process until [`Home::disown`]: a later start
-/// removes what is left of a cluster whose owner has ended.
+/// removes what is left of a cluster whose owner has ended. What [`crate::prerequisites`] names has to be there.
 ///
 /// # Errors
 /// When a step fails; what has been started stays for a look, until the next start or [`down`].
 pub fn up(home: &Home, harness: &Path, programs: &Programs) -> Result<()> {
-    prerequisites::ensure()?;
     let tools = {
         let _step = step("programs of the cluster");
         tools::build()?

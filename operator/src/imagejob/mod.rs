@@ -130,37 +130,30 @@ async fn advance(job: &ImageJob, context: &Context) -> Result<Action, Error> {
         suspend: job.spec.suspend,
         parallelism: job.spec.parallelism,
     };
+    let status = |obstacle, remark, measured| {
+        status::next(&Situation {
+            job,
+            decision: &decision,
+            obstacle,
+            remark,
+            measured,
+            now,
+        })
+    };
     if let Err(error) = apply::carry_out(&context.client, &decision, &snapshot, live, &children).await {
         if let Some(message) = error.refusal() {
-            let obstacle = Some(pods::Obstacle {
+            let obstacle = pods::Obstacle {
                 reason: "Refused",
                 message,
-            });
-            let (remark, measured) = (None, None);
-            let new = status::next(&Situation {
-                job,
-                decision: &decision,
-                obstacle,
-                remark,
-                measured,
-                now,
-            });
-            publish(job, &new, context).await?;
+            };
+            publish(job, &status(Some(obstacle), None, None), context).await?;
         }
         return Err(error.into());
     }
 
     let (obstacle, remark) = trouble(&children, now);
     let measured = measure(job, &decision, &children, context, now).await;
-    let new = status::next(&Situation {
-        job,
-        decision: &decision,
-        obstacle,
-        remark,
-        measured,
-        now,
-    });
-    publish(job, &new, context).await?;
+    publish(job, &status(obstacle, remark, measured), context).await?;
     if matches!(decision, Decision::Complete(_) | Decision::Fail(..)) {
         let Children {
             plan, process, report, ..
